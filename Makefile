@@ -1,0 +1,32 @@
+# The commands of this repository. Standard output belongs to the program: `make demo ARGS="--once --json" | jq` works, so
+# everything that installs or builds speaks on standard error.
+
+MAKEFLAGS += --no-print-directory
+CARGO ?= cargo
+# Handed to `jirafleet demo`, for example ARGS="--once --json".
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help packages demo test fmt lint
+
+help: ## what can be made
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) >&2
+
+packages: ## install PostgreSQL and Redis where they are missing
+	@deploy/install-packages.sh
+
+demo: packages ## the whole house on this machine, with a simulated Jira
+	@$(CARGO) build --release --locked --package jirafleet --bin jirafleet >&2
+	@exec "$${CARGO_TARGET_DIR:-target}/release/jirafleet" demo $(ARGS)
+
+test: packages ## every test; those with servers start their own
+	@$(CARGO) build --locked --package jirafleet --bin jirafleet >&2
+	@$(CARGO) test --workspace --locked
+
+fmt: ## format the sources
+	@$(CARGO) fmt --all
+
+lint: ## what .ci/run checks before the tests
+	@$(CARGO) fmt --all --check
+	@$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	@RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --workspace --locked

@@ -1,0 +1,39 @@
+//! The words of the mirror: what an issue is, what Jira said about it, and what is allowed.
+//!
+//! Pure: no I/O, no runtime, no clock. Everything else in the workspace speaks in these types.
+
+mod adf;
+mod changelog;
+mod comment;
+mod field;
+mod id;
+mod instance;
+mod issue;
+mod key;
+mod link;
+mod project;
+mod raw_json;
+mod snapshot;
+mod time;
+mod user;
+mod watermark;
+mod webhook;
+mod workflow;
+
+pub use adf::plain_text;
+pub use changelog::{Change, History};
+pub use comment::Comment;
+pub use field::Field;
+pub use id::{AccountId, CommentId, HistoryId, InstanceId, IssueId, ProjectId, SprintId, TenantId};
+pub use instance::{Instance, InstanceState, Invalid, Site, SiteRules, Tenant, valid_name};
+pub use issue::{Issue, IssueType, Named};
+pub use key::{IssueKey, IssueRef, ProjectKey, is_valid_issue_key};
+pub use link::{IssueLink, LinkDirection};
+pub use project::{Lifecycle, Project};
+pub use raw_json::RawJson;
+pub use snapshot::{IssueSnapshot, content_hash};
+pub use time::parse_jira_time;
+pub use user::{EmailAddress, User};
+pub use watermark::Watermark;
+pub use webhook::{WebhookEvent, WebhookUnreadable};
+pub use workflow::{Status, StatusCategory};

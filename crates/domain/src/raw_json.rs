@@ -1,0 +1,182 @@
+//! JSON kept as the text it came in, so that no number loses a digit on its way through us.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+/// A JSON document, unread. Two are equal when they say the same: members in any order, numbers compared digit by digit.
+#[derive(Clone)]
+pub struct RawJson(Arc<RawValue>);
+
+impl RawJson {
+    /// Takes a text that must be one JSON document.
+    pub fn parse(text: String) -> Result<Self, serde_json::Error> {
+        RawValue::from_string(text).map(Self::from)
+    }
+
+    /// The document of any value that can be written as JSON.
+    pub fn of<T: Serialize>(value: &T) -> Result<Self, serde_json::Error> {
+        serde_json::value::to_raw_value(value).map(Self::from)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        self.0.get()
+    }
+
+    /// Reads it.
+    pub fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(self.as_str())
+    }
+
+    /// Appends the document in its one canonical form: members sorted, no blanks, numbers and texts normalised.
+    pub fn canonical(&self, out: &mut String) {
+        canonical(self.as_str(), out);
+    }
+}
+
+/// Writes the canonical form of one document. The text was checked when the `RawValue` was made, so every step parses;
+/// if one did not, its own text is as good a form as any.
+fn canonical(text: &str, out: &mut String) {
+    match text.trim_start().as_bytes().first() {
+        Some(b'{') => match serde_json::from_str::<BTreeMap<String, &RawValue>>(text) {
+            Ok(members) => canonical_object(&members, out),
+            Err(_) => out.push_str(text),
+        },
+        Some(b'[') => match serde_json::from_str::<Vec<&RawValue>>(text) {
+            Ok(items) => canonical_array(&items, out),
+            Err(_) => out.push_str(text),
+        },
+        Some(b'"') => canonical_string(text, out),
+        Some(b'-' | b'0'..=b'9') => canonical_number(text.trim(), out),
+        _ => out.push_str(text.trim()),
+    }
+}
+
+fn canonical_object(members: &BTreeMap<String, &RawValue>, out: &mut String) {
+    out.push('{');
+    for (n, (name, value)) in members.iter().enumerate() {
+        if n > 0 {
+            out.push(',');
+        }
+        push_string(name, out);
+        out.push(':');
+        canonical(value.get(), out);
+    }
+    out.push('}');
+}
+
+fn canonical_array(items: &[&RawValue], out: &mut String) {
+    out.push('[');
+    for (n, item) in items.iter().enumerate() {
+        if n > 0 {
+            out.push(',');
+        }
+        canonical(item.get(), out);
+    }
+    out.push(']');
+}
+
+fn canonical_string(text: &str, out: &mut String) {
+    match serde_json::from_str::<String>(text) {
+        Ok(plain) => push_string(&plain, out),
+        Err(_) => out.push_str(text),
+    }
+}
+
+fn push_string(plain: &str, out: &mut String) {
+    out.push_str(&serde_json::Value::String(plain.to_owned()).to_string());
+}
+
+/// Sign, digits without zeros at either end, and the power of ten of the last digit: `1.50e3` is `15e2`.
+fn canonical_number(text: &str, out: &mut String) {
+    let (negative, text) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    let trimmed = digits.trim_start_matches('0').trim_end_matches('0');
+    if trimmed.is_empty() {
+        out.push('0');
+        return;
+    }
+    let dropped = digits.trim_start_matches('0').len() - trimmed.len();
+    let shift = i128::try_from(dropped).unwrap_or(0) - i128::try_from(fraction.len()).unwrap_or(0);
+    let power = exponent.parse::<i128>().unwrap_or(0) + shift;
+    if negative {
+        out.push('-');
+    }
+    out.push_str(trimmed);
+    if power != 0 {
+        out.push_str(&format!("e{power}"));
+    }
+}
+
+impl From<Box<RawValue>> for RawJson {
+    fn from(raw: Box<RawValue>) -> Self {
+        Self(Arc::from(raw))
+    }
+}
+
+impl PartialEq for RawJson {
+    fn eq(&self, other: &Self) -> bool {
+        if self.as_str() == other.as_str() {
+            return true;
+        }
+        let (mut ours, mut theirs) = (String::new(), String::new());
+        self.canonical(&mut ours);
+        other.canonical(&mut theirs);
+        ours == theirs
+    }
+}
+
+/// Bodies never reach a log: only the length is told.
+impl fmt::Debug for RawJson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RawJson({} bytes)", self.as_str().len())
+    }
+}
+
+impl Serialize for RawJson {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(out)
+    }
+}
+
+impl<'de> Deserialize<'de> for RawJson {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Box::<RawValue>::deserialize(from).map(Self::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(text: &str) -> RawJson {
+        RawJson::parse(text.to_owned()).expect("valid JSON")
+    }
+
+    #[test]
+    fn order_blanks_and_notation_do_not_matter() {
+        assert_eq!(raw(r#"{"a":1, "b":[1.50e3,"\u00e9"]}"#), raw(r#"{"b":[1500,"é"],"a":1.0}"#));
+        assert_eq!(raw("-0.0"), raw("0"));
+        assert_eq!(raw("12.5"), raw("125e-1"));
+    }
+
+    #[test]
+    fn every_digit_matters() {
+        assert_ne!(raw("9007199254740993"), raw("9007199254740992"));
+        assert_ne!(raw("0.1"), raw("0.1000000000000000055511151231257827"));
+        assert_ne!(raw("1"), raw("-1"));
+        assert_ne!(raw("1"), raw("\"1\""));
+        assert_ne!(raw("10"), raw("1"));
+        assert_ne!(raw("[1,2]"), raw("[2,1]"));
+        assert_ne!(raw("null"), raw("{}"));
+    }
+
+    #[test]
+    fn a_body_is_not_printed() {
+        assert!(!format!("{:?}", raw(r#"{"secret":1}"#)).contains("secret"));
+    }
+}

@@ -1,0 +1,350 @@
+//! Jira's JSON to what the mirror means: the only place.
+//!
+//! An issue's own text is kept exactly as it came, without its changelog, of which every entry becomes a [`History`].
+
+mod issue;
+mod site;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use domain::{
+    AccountId, Change, Comment, CommentId, History, HistoryId, Issue, IssueId, IssueLink, IssueSnapshot, RawJson, User,
+    content_hash,
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::{Error, lenient, lenient::Members, storable, wire};
+
+pub(crate) use site::{field, project};
+
+/// More changelog entries than this are never embedded, and the oldest are the ones that are missing.
+const EMBEDDED_HISTORIES: usize = 40;
+
+/// Comments without a total are believed up to this many.
+const EMBEDDED_COMMENTS: usize = 20;
+
+/// An issue's JSON as Jira writes it, with whatever comments and changelog are embedded, as a snapshot. What Jira cut off
+/// stays cut off: [`Client::hydrate`](crate::Client::hydrate) completes it.
+pub fn snapshot_from_json(text: &str, observed_at: DateTime<Utc>) -> Result<IssueSnapshot, Error> {
+    Ok(Draft::read(&storable::storable(text.to_owned()))?.finish(observed_at))
+}
+
+/// An issue that may still lack what Jira cut off.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    issue: Issue,
+    links: Vec<IssueLink>,
+    raw: RawJson,
+    comments: BTreeMap<CommentId, Comment>,
+    histories: BTreeMap<HistoryId, History>,
+    people: BTreeMap<AccountId, User>,
+    /// Whether comments are missing.
+    pub(crate) comments_cut: bool,
+    /// Whether changelog entries are missing.
+    pub(crate) changelog_cut: bool,
+}
+
+impl Draft {
+    /// Reads an issue. Fails when something is missing without which it is no issue.
+    pub(crate) fn read(text: &str) -> Result<Self, Error> {
+        let wire: wire::Issue<'_> = read(text, "an issue")?;
+        let id = wire.id.ok_or_else(|| Error::malformed("an issue without an id"))?;
+        let text_of_fields = wire.fields.ok_or_else(|| missing(id, "fields"))?;
+        let mut fields: wire::Fields<'_> = read(text_of_fields.get(), "an issue's fields")?;
+        let (links, comments) = (fields.issuelinks.take(), fields.comment.take());
+        let mut people = BTreeMap::new();
+        let mut issue = issue::issue(id, wire.key, fields, &mut people)?;
+        issue.sprints = issue::sprints(text_of_fields)?;
+        let mut draft = Self {
+            issue,
+            links: links.unwrap_or_default().into_iter().filter_map(issue::link).collect(),
+            raw: without_changelog(text)?,
+            comments: BTreeMap::new(),
+            histories: BTreeMap::new(),
+            people,
+            comments_cut: false,
+            changelog_cut: false,
+        };
+        draft.embed_comments(comments)?;
+        draft.embed_changelog(wire.changelog)?;
+        Ok(draft)
+    }
+
+    pub(crate) fn id(&self) -> IssueId {
+        self.issue.id
+    }
+
+    /// Adds comments; one that is there already is replaced.
+    pub(crate) fn add_comments(&mut self, comments: Vec<wire::Comment<'_>>) -> Result<(), Error> {
+        for wire in comments {
+            let comment = comment(wire, &mut self.people)?;
+            self.comments.insert(comment.id, comment);
+        }
+        Ok(())
+    }
+
+    /// Adds changelog entries. Those of one issue may come in several portions, and overlap.
+    pub(crate) fn add_histories(&mut self, histories: Vec<wire::History<'_>>) -> Result<(), Error> {
+        for wire in histories {
+            let history = history(wire, &mut self.people)?;
+            self.histories.insert(history.id, history);
+        }
+        Ok(())
+    }
+
+    /// Drops the embedded comments, before all of them are added.
+    pub(crate) fn forget_comments(&mut self) {
+        self.comments.clear();
+    }
+
+    /// The snapshot of what is here.
+    pub(crate) fn finish(self, observed_at: DateTime<Utc>) -> IssueSnapshot {
+        let comments: Vec<Comment> = self.comments.into_values().collect();
+        let changelog: Vec<History> = self.histories.into_values().collect();
+        IssueSnapshot {
+            content_hash: content_hash(&self.raw, &comments, &changelog),
+            issue: self.issue,
+            comments,
+            changelog,
+            links: self.links,
+            people: self.people.into_values().collect(),
+            raw: self.raw,
+            observed_at,
+        }
+    }
+
+    fn embed_comments(&mut self, embedded: Option<wire::Comments<'_>>) -> Result<(), Error> {
+        let Some(wire::Comments { total, comments: Some(comments) }) = embedded else {
+            self.comments_cut = true;
+            return Ok(());
+        };
+        self.add_comments(comments)?;
+        let have = self.comments.len();
+        self.comments_cut = total.map_or(have >= EMBEDDED_COMMENTS, |total| count(total) > have);
+        Ok(())
+    }
+
+    fn embed_changelog(&mut self, embedded: Option<wire::Changelog<'_>>) -> Result<(), Error> {
+        let Some(wire::Changelog { total, histories: Some(histories) }) = embedded else {
+            self.changelog_cut = true;
+            return Ok(());
+        };
+        self.add_histories(histories)?;
+        let have = self.histories.len();
+        self.changelog_cut = have >= EMBEDDED_HISTORIES || total.is_some_and(|total| count(total) > have);
+        Ok(())
+    }
+}
+
+fn comment(wire: wire::Comment<'_>, people: &mut People) -> Result<Comment, Error> {
+    let id = wire.id.ok_or_else(|| Error::malformed("a comment without an id"))?;
+    let created_at = wire.created.ok_or_else(|| missing(id, "time of a comment"))?;
+    Ok(Comment {
+        id: CommentId(id),
+        author: meet(wire.author, people),
+        update_author: meet(wire.update_author, people),
+        body: wire.body.map_or_else(nothing, |body| RawJson::from(body.to_owned())),
+        visibility: wire.visibility.map(|raw| RawJson::from(raw.to_owned())),
+        jsd_public: wire.jsd_public,
+        reply_to: wire.parent_id.map(CommentId),
+        created_at,
+        updated_at: wire.updated.unwrap_or(created_at),
+    })
+}
+
+/// One entry of a changelog. Members that have no place in it, such as `historyMetadata`, travel with its first change.
+fn history(wire: wire::History<'_>, people: &mut People) -> Result<History, Error> {
+    let (mut id, mut created_at, mut author, mut items, mut rest) = (None, None, None, Vec::new(), Vec::new());
+    for (name, value) in wire.0 {
+        match name.as_str() {
+            "id" => id = lenient::numbered(value),
+            "created" => created_at = lenient::timed(value),
+            "author" => author = serde_json::from_str(value.get()).ok(),
+            "items" => items = read::<Option<Vec<Members<'_>>>>(value.get(), "a changelog entry")?.unwrap_or_default(),
+            _ => rest.push((name, value)),
+        }
+    }
+    if let Some(first) = items.first_mut() {
+        first.0.append(&mut rest);
+    }
+    let id = id.ok_or_else(|| Error::malformed("a changelog entry without an id"))?;
+    Ok(History {
+        id: HistoryId(id),
+        author: meet(author, people),
+        created_at: created_at.ok_or_else(|| missing(id, "time of a changelog entry"))?,
+        changes: items.into_iter().map(change).collect::<Result<_, _>>()?,
+    })
+}
+
+fn change(item: Members<'_>) -> Result<Change, Error> {
+    let mut change = Change {
+        field: String::new(),
+        field_id: None,
+        field_type: None,
+        from: None,
+        from_text: None,
+        to: None,
+        to_text: None,
+        more: None,
+    };
+    let mut rest = Vec::new();
+    for (name, value) in item.0 {
+        match name.as_str() {
+            "field" => change.field = lenient::spelled(value).unwrap_or_default(),
+            "fieldId" => change.field_id = lenient::spelled(value),
+            "fieldtype" => change.field_type = lenient::spelled(value),
+            "from" => change.from = lenient::spelled(value),
+            "fromString" => change.from_text = lenient::spelled(value),
+            "to" => change.to = lenient::spelled(value),
+            "toString" => change.to_text = lenient::spelled(value),
+            _ => rest.push((name, value)),
+        }
+    }
+    if !rest.is_empty() {
+        change.more = Some(raw(Members(rest).to_text())?);
+    }
+    Ok(change)
+}
+
+/// Everybody who was named so far.
+type People = BTreeMap<AccountId, User>;
+
+/// Notes a person and returns the account. Who is named twice is known by everything that was said.
+fn meet(wire: Option<wire::Person>, people: &mut People) -> Option<AccountId> {
+    let user = wire?.into_user()?;
+    let account = user.account.clone();
+    match people.get_mut(&account) {
+        None => {
+            people.insert(account.clone(), user);
+        }
+        Some(known) => {
+            known.display_name = known.display_name.take().or(user.display_name);
+            known.active = known.active.or(user.active);
+            known.account_type = known.account_type.take().or(user.account_type);
+            known.time_zone = known.time_zone.take().or(user.time_zone);
+            known.email = known.email.take().or(user.email);
+        }
+    }
+    Some(account)
+}
+
+/// The issue's text without its top-level `changelog`; every other value stays as it was written.
+fn without_changelog(text: &str) -> Result<RawJson, Error> {
+    let mut members: Members<'_> = read(text, "an issue")?;
+    let before = members.0.len();
+    members.0.retain(|(name, _)| name != "changelog");
+    raw(if members.0.len() == before { text.to_owned() } else { members.to_text() })
+}
+
+fn read<'a, T: Deserialize<'a>>(text: &'a str, what: &str) -> Result<T, Error> {
+    serde_json::from_str(text).map_err(|error| Error::unreadable(what, &error))
+}
+
+fn raw(text: String) -> Result<RawJson, Error> {
+    RawJson::parse(text).map_err(|error| Error::unreadable("our own text", &error))
+}
+
+fn nothing() -> RawJson {
+    RawJson::from(RawValue::NULL.to_owned())
+}
+
+fn missing(id: i64, what: &str) -> Error {
+    Error::malformed(format!("{id} without {what}"))
+}
+
+fn count(total: i64) -> usize {
+    usize::try_from(total).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{SprintId, StatusCategory};
+
+    use super::*;
+
+    const ISSUE: &str = r#"{"expand":"x","id":"10001","key":"ACME-7","changelog":{"total":2,"histories":[
+        {"id":"6","author":{"accountId":"a2"},"created":1790584137824,"items":[]},
+        {"id":"5","author":{"accountId":"a1","displayName":"Mia"},"created":"2026-02-03T10:11:12.345+0100","historyMetadata":{"type":"t"},
+         "items":[{"field":"Sprint","fieldId":"customfield_10020","fieldtype":"custom","from":"","fromString":null,"to":"38, 40","toString":"S","tmpToAccountId":"a9"}]}]},
+        "fields":{"summary":"Größe \u0000","description":{"type":"doc","n":1.10},"issuetype":{"id":10001,"name":"Task","subtask":"false"},
+        "project":{"id":"10000","key":"ACME"},"status":{"id":"3","name":"Fertig","statusCategory":{"id":3,"key":"new"}},"priority":{"id":"2","name":"High"},
+        "assignee":{"accountId":"a1","emailAddress":"mia@example.com"},"labels":["a","b"],"parent":{"id":"10005","key":"ACME-5"},
+        "created":"2026-01-01T09:00:00.000+0000","updated":"2026-01-02T09:00:00.000+0000","duedate":"2026-02-01",
+        "customfield_10020":[{"id":7,"name":"S7","state":"closed","boardId":8},"com.atlassian.greenhopper.service.sprint.Sprint@38c6[id=9,rapidViewId=2,state=ACTIVE]"],
+        "customfield_1":12345678901234567890.10,
+        "issuelinks":[{"id":"1","type":{"id":"10000","name":"Blocks"},"inwardIssue":{"id":"10006","key":"ACME-6"}},{"id":"2","type":{"id":"10000","name":"Blocks"}}],
+        "comment":{"total":1,"comments":[{"id":"3","author":{"accountId":"a3"},"body":{"type":"doc"},"created":"2026-01-01T09:00:00.000+0000","jsdPublic":true}]}}}"#;
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_790_000_000, 0).expect("in range")
+    }
+
+    #[test]
+    fn an_issue_becomes_a_snapshot() {
+        let snapshot = snapshot_from_json(ISSUE, now()).expect("an issue");
+        let issue = &snapshot.issue;
+        assert_eq!((issue.id.0, issue.key.as_str(), issue.project.0), (10001, "ACME-7", 10000));
+        assert_eq!(issue.summary, "Größe \u{fffd}");
+        assert_eq!(issue.status.category, StatusCategory::Done);
+        assert_eq!(issue.sprints, [SprintId(7), SprintId(9)]);
+        assert_eq!(issue.parent.as_ref().map(|parent| parent.id), Some(IssueId(10005)));
+        assert_eq!(issue.due_on, chrono::NaiveDate::from_ymd_opt(2026, 2, 1));
+        assert_eq!(snapshot.links.len(), 1, "a link whose far end is hidden is none");
+        assert_eq!(snapshot.comments[0].updated_at, snapshot.comments[0].created_at);
+        assert_eq!(snapshot.people.iter().map(|user| user.account.0.as_str()).collect::<Vec<_>>(), ["a1", "a2", "a3"]);
+        let mia = &snapshot.people[0];
+        assert!(mia.display_name.is_some() && mia.email.is_some(), "what was said in two places is known");
+    }
+
+    #[test]
+    fn the_changelog_is_whole_and_in_order() {
+        let changelog = snapshot_from_json(ISSUE, now()).expect("an issue").changelog;
+        assert_eq!(changelog.iter().map(|entry| entry.id.0).collect::<Vec<_>>(), [5, 6]);
+        assert!(changelog[1].changes.is_empty());
+        let change = &changelog[0].changes[0];
+        assert_eq!(
+            (change.from.as_deref(), change.from_text.as_deref(), change.to.as_deref()),
+            (Some(""), None, Some("38, 40"))
+        );
+        let more = change.more.as_ref().map(RawJson::as_str);
+        assert_eq!(more, Some(r#"{"tmpToAccountId":"a9","historyMetadata":{"type":"t"}}"#));
+    }
+
+    #[test]
+    fn the_raw_text_keeps_every_digit_and_loses_only_the_changelog() {
+        let raw = snapshot_from_json(ISSUE, now()).expect("an issue").raw;
+        assert!(raw.as_str().contains("12345678901234567890.10") && raw.as_str().contains("\"n\":1.10"));
+        assert!(!raw.as_str().contains("\"changelog\"") && raw.as_str().contains("\\ufffd"));
+        let members: Members<'_> = raw.read().expect("an object");
+        assert_eq!(members.0.len(), 4);
+    }
+
+    #[test]
+    fn what_was_cut_off_is_noticed() {
+        let draft = Draft::read(ISSUE).expect("an issue");
+        assert!(!draft.comments_cut && !draft.changelog_cut);
+        let cut = Draft::read(&ISSUE.replace("\"total\":1", "\"total\":120").replace("\"total\":2", "\"total\":41"));
+        let cut = cut.expect("an issue");
+        assert!(cut.comments_cut && cut.changelog_cut);
+        let bare = Draft::read(&ISSUE.replace("\"changelog\":", "\"other\":").replace("\"comment\":", "\"other\":"));
+        let bare = bare.expect("an issue");
+        assert!(bare.comments_cut && bare.changelog_cut, "what was not told is unknown, not empty");
+    }
+
+    #[test]
+    fn an_issue_without_its_essentials_is_refused() {
+        for part in ["\"id\":\"10001\"", "\"key\":\"ACME-7\"", "\"status\":", "\"updated\":", "\"fields\":"] {
+            let text = ISSUE.replacen(part, &part.replacen('"', "\"no", 1), 1);
+            assert!(matches!(snapshot_from_json(&text, now()), Err(Error::Malformed { .. })), "{part}");
+        }
+    }
+
+    #[test]
+    fn odd_but_bearable_values_do_not_stop_an_issue() {
+        let text = ISSUE.replace("{\"id\":\"2\",\"name\":\"High\"}", "\"High\"").replace("[\"a\",\"b\"]", "null");
+        let issue = snapshot_from_json(&text, now()).expect("an issue").issue;
+        assert!(issue.priority.is_none() && issue.labels.is_empty());
+    }
+}

@@ -1,0 +1,253 @@
+//! Ids to snapshots: one bulk question, then what Jira cut off.
+//!
+//! Jira's store is asked, not its search index, which may not know a change yet. An issue that makes Jira stumble is found
+//! by halving and set aside; the others go on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use domain::{IssueId, IssueSnapshot};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::{Client, Error, convert::Draft, request::Request, retry::RETRIES, wire};
+
+/// As many issues as one question may ask for with everything in them.
+const BATCH: usize = 100;
+
+/// How many stumbling questions are asked before it counts as Jira's trouble and not as one issue's.
+const STUMBLES: usize = 16;
+
+/// No issue has more comments than 50 pages of 100, nor a batch more changelog entries than this many pages hold.
+const PAGES: usize = 1000;
+
+/// What became of the issues that were asked for: each is in exactly one of the three lists.
+#[derive(Clone, Debug, Default)]
+pub struct Hydrated {
+    /// Whole, in the order of their ids.
+    pub snapshots: Vec<IssueSnapshot>,
+    /// Jira does not show them to us: deleted, hidden or moved away. The answer was proven to be ours.
+    pub absent: Vec<IssueId>,
+    /// Jira could not give them, with its reason. They may well exist.
+    pub failed: Vec<(IssueId, String)>,
+    /// A lower bound of the instant at which all this was true.
+    pub observed_at: DateTime<Utc>,
+}
+
+/// What is known so far of one batch.
+#[derive(Default)]
+struct Batch {
+    drafts: BTreeMap<IssueId, (Draft, DateTime<Utc>)>,
+    failed: BTreeMap<IssueId, String>,
+    /// When the first answered question was sent.
+    began: Option<DateTime<Utc>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BulkQuestion {
+    issue_ids_or_keys: Vec<String>,
+    fields: [&'static str; 1],
+    expand: [&'static str; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ChangelogQuestion<'a> {
+    issue_ids_or_keys: &'a [String],
+    max_results: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_page_token: Option<&'a str>,
+}
+
+impl Client {
+    /// What Jira says now about these issues, whole. One question per hundred, and a few more where something was cut off.
+    pub async fn hydrate(&self, ids: &[IssueId]) -> Result<Hydrated, Error> {
+        let ids: Vec<IssueId> = ids.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+        let mut hydrated = Hydrated::default();
+        let mut began = None;
+        for ids in ids.chunks(BATCH) {
+            let batch = self.batch(ids).await?;
+            began = began.or(batch.began);
+            batch.settle(ids, &mut hydrated);
+        }
+        hydrated.observed_at = began.unwrap_or_else(Utc::now);
+        Ok(hydrated)
+    }
+
+    async fn batch(&self, ids: &[IssueId]) -> Result<Batch, Error> {
+        let mut batch = Batch::default();
+        self.halving(Part::Issues, (ids.to_vec(), RETRIES), &mut batch).await?;
+        let again: Vec<IssueId> = batch.failed.keys().copied().collect();
+        // Jira calls its errors about single issues passing: asked once more, and what fails then has failed.
+        if !again.is_empty() && batch.began.is_some() {
+            self.halving(Part::Issues, (again, 0), &mut batch).await?;
+        }
+        let cut = batch.cut(|draft| draft.changelog_cut);
+        if !cut.is_empty() {
+            self.halving(Part::Changelogs, (cut, RETRIES), &mut batch).await?;
+        }
+        for id in batch.cut(|draft| draft.comments_cut) {
+            match self.ask_comments(id, &mut batch).await {
+                Err(error @ (Error::Refused { .. } | Error::Malformed { .. })) => batch.fail(id, error.to_string()),
+                Err(error) if is_about_content(&error) => batch.fail(id, error.to_string()),
+                answer => answer?,
+            }
+        }
+        Ok(batch)
+    }
+
+    /// Asks, halving the question for as long as Jira stumbles over it. The first question may be tried again so many times;
+    /// its halves are not, since most of them will do.
+    async fn halving(&self, part: Part, first: (Vec<IssueId>, u32), batch: &mut Batch) -> Result<(), Error> {
+        let mut stumbles = 0;
+        let mut open = vec![first];
+        while let Some((ids, retries)) = open.pop() {
+            let answer = match part {
+                Part::Issues => self.ask_issues(&ids, retries, batch).await,
+                Part::Changelogs => self.ask_changelogs(&ids, retries, batch).await,
+            };
+            let Err(error) = answer else { continue };
+            stumbles += 1;
+            // Everything fails, down to the last issue: that is no one issue's fault.
+            let all = ids.len() == 1 && open.is_empty() && batch.began.is_none() && !batch.failed.is_empty();
+            if !is_about_content(&error) || stumbles > STUMBLES || all {
+                return Err(error);
+            }
+            if let [id] = ids[..] {
+                batch.fail(id, error.to_string());
+            } else {
+                let (left, right) = ids.split_at(ids.len() / 2);
+                open.extend([(right.to_vec(), 0), (left.to_vec(), 0)]);
+            }
+        }
+        Ok(())
+    }
+
+    async fn ask_issues(&self, ids: &[IssueId], retries: u32, batch: &mut Batch) -> Result<(), Error> {
+        let question = BulkQuestion { issue_ids_or_keys: texts(ids), fields: ["*all"], expand: ["changelog"] };
+        let request = Request::reading_post(self.at("/rest/api/3/issue/bulkfetch"), "/issue/bulkfetch", &question)?;
+        let answer = self.send(request.with_retries(retries)).await?;
+        let bulk: wire::Bulk<'_> = answer.read("issues asked for by id")?;
+        // Only a list that is there can say who is absent from it.
+        let issues = bulk.issues.ok_or_else(|| Error::malformed("issues asked for by id, without a list of issues"))?;
+        batch.began.get_or_insert(answer.sent_at);
+        batch.failed.retain(|id, _| !ids.contains(id));
+        for raw in issues {
+            batch.take(raw, ids, answer.sent_at)?;
+        }
+        for error in bulk.issue_errors.unwrap_or_default() {
+            let id = error.id.map(IssueId).ok_or_else(|| Error::malformed("an error about an issue without its id"))?;
+            if ids.contains(&id) {
+                batch.fail(id, error.error_message.unwrap_or_else(|| "Jira gave no reason".to_owned()));
+            }
+        }
+        Ok(())
+    }
+
+    async fn ask_changelogs(&self, ids: &[IssueId], retries: u32, batch: &mut Batch) -> Result<(), Error> {
+        let (texts, mut token) = (texts(ids), None);
+        for _ in 0..PAGES {
+            let question =
+                ChangelogQuestion { issue_ids_or_keys: &texts, max_results: 1000, next_page_token: token.as_deref() };
+            let url = self.at("/rest/api/3/changelog/bulkfetch");
+            let request = Request::reading_post(url, "/changelog/bulkfetch", &question)?;
+            let answer = self.send(request.with_retries(retries)).await?;
+            let page: wire::BulkChangelogs<'_> = answer.read("changelogs")?;
+            let logs = page.issue_change_logs.ok_or_else(|| Error::malformed("changelogs without a list"))?;
+            for log in logs {
+                batch.add_histories(log)?;
+            }
+            let next = page.next_page_token.filter(|next| !next.is_empty());
+            if next.is_none() {
+                return Ok(());
+            }
+            if next == token {
+                break;
+            }
+            token = next;
+        }
+        Err(Error::malformed("the pages of a changelog do not end"))
+    }
+
+    /// All comments of one issue: they replace those that were embedded.
+    async fn ask_comments(&self, id: IssueId, batch: &mut Batch) -> Result<(), Error> {
+        let Some((draft, _)) = batch.drafts.get_mut(&id) else { return Ok(()) };
+        draft.forget_comments();
+        let mut start = 0;
+        for _ in 0..PAGES {
+            let from = start.to_string();
+            let request = Request::get(self.at(&format!("/rest/api/3/issue/{id}/comment")), "/issue/{id}/comment")
+                .with(&[("startAt", &from), ("maxResults", "100"), ("orderBy", "created")]);
+            let answer = self.send(request).await?;
+            let page: wire::Comments<'_> = answer.read("a page of comments")?;
+            let comments = page.comments.ok_or_else(|| Error::malformed("a page of comments without comments"))?;
+            let ended = comments.is_empty();
+            start += comments.len();
+            draft.add_comments(comments)?;
+            if ended || page.total.is_some_and(|total| usize::try_from(total).unwrap_or(0) <= start) {
+                return Ok(());
+            }
+        }
+        Err(Error::malformed("the pages of an issue's comments do not end"))
+    }
+}
+
+impl Batch {
+    fn fail(&mut self, id: IssueId, reason: String) {
+        self.drafts.remove(&id);
+        self.failed.insert(id, reason);
+    }
+
+    fn cut(&self, which: fn(&Draft) -> bool) -> Vec<IssueId> {
+        self.drafts.iter().filter(|(_, (draft, _))| which(draft)).map(|(id, _)| *id).collect()
+    }
+
+    /// Takes one issue of an answer. One that cannot be read fails alone, if at least its id can be.
+    fn take(&mut self, raw: &RawValue, asked: &[IssueId], sent_at: DateTime<Utc>) -> Result<(), Error> {
+        match Draft::read(raw.get()) {
+            Ok(draft) if asked.contains(&draft.id()) => {
+                self.drafts.insert(draft.id(), (draft, sent_at));
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let id = serde_json::from_str::<wire::Reference>(raw.get()).ok().and_then(|issue| issue.id);
+                let Some(id) = id.map(IssueId).filter(|id| asked.contains(id)) else { return Err(error) };
+                self.fail(id, error.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    fn add_histories(&mut self, log: wire::IssueChangelog<'_>) -> Result<(), Error> {
+        let id = log.issue_id.map(IssueId).ok_or_else(|| Error::malformed("a changelog without its issue"))?;
+        match self.drafts.get_mut(&id) {
+            Some((draft, _)) => draft.add_histories(log.change_histories.unwrap_or_default()),
+            None => Ok(()),
+        }
+    }
+
+    /// Sorts everything that was asked for into one of the three lists.
+    fn settle(self, asked: &[IssueId], hydrated: &mut Hydrated) {
+        let known = |id: &IssueId| self.drafts.contains_key(id) || self.failed.contains_key(id);
+        hydrated.absent.extend(asked.iter().copied().filter(|id| !known(id)));
+        hydrated.failed.extend(self.failed);
+        hydrated.snapshots.extend(self.drafts.into_values().map(|(draft, sent_at)| draft.finish(sent_at)));
+    }
+}
+
+/// What is asked for.
+#[derive(Clone, Copy)]
+enum Part {
+    Issues,
+    Changelogs,
+}
+
+/// Whether what was asked for may be the reason: Jira stumbles over single issues with a 500, and some answers are too large.
+fn is_about_content(error: &Error) -> bool {
+    matches!(error, Error::Unavailable { status: Some(500), .. } | Error::TooLarge { .. })
+}
+
+fn texts(ids: &[IssueId]) -> Vec<String> {
+    ids.iter().map(ToString::to_string).collect()
+}

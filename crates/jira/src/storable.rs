@@ -1,0 +1,51 @@
+//! What JSON may say and PostgreSQL cannot hold.
+
+/// The text with everything replaced that JSON may say and PostgreSQL cannot hold: NUL, and halves of surrogate pairs. This
+/// is the one place where an answer is changed.
+pub(crate) fn storable(text: String) -> String {
+    let suspicious = ["\\u0000", "\\ud", "\\uD"];
+    if !suspicious.iter().any(|escape| text.contains(escape)) {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        out.push_str(before);
+        // An escape is a backslash and one more character, which in valid JSON is always ASCII.
+        let (kept, length) = match (unit(escape), unit(escape.get(6..).unwrap_or_default())) {
+            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => (&escape[..12], 12),
+            (Some(0 | 0xD800..=0xDFFF), _) => ("\\ufffd", 6),
+            (Some(_), _) => (&escape[..6], 6),
+            (None, _) => (escape.get(..2).unwrap_or(escape), escape.len().min(2)),
+        };
+        out.push_str(kept);
+        rest = escape.get(length..).unwrap_or_default();
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The UTF-16 unit of an escape `\u1234` at the beginning of a text.
+fn unit(escape: &str) -> Option<u16> {
+    u16::from_str_radix(escape.strip_prefix("\\u")?.get(..4)?, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_postgres_cannot_hold_is_replaced() {
+        let clean = |text: &str| storable(text.to_owned());
+        assert_eq!(clean(r#"["a\u0000b"]"#), r#"["a\ufffdb"]"#);
+        assert_eq!(clean(r#"["\\u0000"]"#), r#"["\\u0000"]"#);
+        assert_eq!(clean(r#"["\\\u0000é"]"#), r#"["\\\ufffdé"]"#);
+        assert_eq!(clean(r#"["\ud83d\ude00"]"#), r#"["\ud83d\ude00"]"#);
+        assert_eq!(
+            clean(r#"["\uD83Dx","\ude00","\ud83d\u0041","\ud83d"]"#),
+            r#"["\ufffdx","\ufffd","\ufffd\u0041","\ufffd"]"#
+        );
+        assert_eq!(clean(r#"["\u00e9\n"]"#), r#"["\u00e9\n"]"#);
+    }
+}

@@ -1,0 +1,7 @@
+//! What goes over a real socket: each test scripts a site of its own on the loopback interface.
+
+mod door;
+mod hydration;
+mod listings;
+mod recorded;
+mod site;

@@ -1,0 +1,364 @@
+//! Jira's JSON, private to this crate. Lenient: every member is optional, unknown ones are ignored, ids are texts or numbers.
+
+use chrono::{DateTime, Utc};
+use domain::{AccountId, EmailAddress, IssueId, User};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::{Error, lenient};
+
+/// One page of a search.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Search<'a> {
+    #[serde(borrow)]
+    pub(crate) issues: Option<Vec<Found<'a>>>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub(crate) next_page_token: Option<String>,
+    #[serde(default, deserialize_with = "lenient::flag")]
+    pub(crate) is_last: Option<bool>,
+    pub(crate) warnings: Option<Vec<Warning>>,
+}
+
+/// That a search's result is not whole.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Warning {
+    #[serde(rename = "type", default, deserialize_with = "lenient::text")]
+    pub(crate) kind: Option<String>,
+}
+
+/// One issue of a search.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Found<'a> {
+    #[serde(default, deserialize_with = "lenient::id")]
+    id: Option<i64>,
+    #[serde(borrow)]
+    fields: Option<&'a RawValue>,
+}
+
+impl Found<'_> {
+    pub(crate) fn id(&self) -> Result<IssueId, Error> {
+        self.id.filter(|id| *id > 0).map(IssueId).ok_or_else(|| Error::malformed("a found issue without an id"))
+    }
+
+    pub(crate) fn updated(&self) -> Result<DateTime<Utc>, Error> {
+        #[derive(Deserialize)]
+        struct Fields {
+            #[serde(default, deserialize_with = "lenient::time")]
+            updated: Option<DateTime<Utc>>,
+        }
+        self.fields
+            .and_then(|fields| serde_json::from_str::<Fields>(fields.get()).ok()?.updated)
+            .ok_or_else(|| Error::malformed("a found issue without the time of its update"))
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Count {
+    #[serde(default, deserialize_with = "lenient::id")]
+    pub(crate) count: Option<i64>,
+}
+
+/// Issues asked for by id.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Bulk<'a> {
+    #[serde(borrow)]
+    pub(crate) issues: Option<Vec<&'a RawValue>>,
+    pub(crate) issue_errors: Option<Vec<IssueError>>,
+}
+
+/// An issue that Jira could not give this time. Not a word about whether it exists.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct IssueError {
+    #[serde(default, deserialize_with = "lenient::id")]
+    pub(crate) id: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub(crate) error_message: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Issue<'a> {
+    #[serde(default, deserialize_with = "lenient::id")]
+    pub(crate) id: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub(crate) key: Option<String>,
+    #[serde(borrow)]
+    pub(crate) fields: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) changelog: Option<Changelog<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Fields<'a> {
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub(crate) summary: Option<String>,
+    #[serde(borrow)]
+    pub(crate) description: Option<&'a RawValue>,
+    #[serde(default, deserialize_with = "lenient::part")]
+    pub(crate) issuetype: Option<IssueType>,
+    #[serde(default, deserialize_with = "lenient::part")]
+    pub(crate) project: Option<Reference>,
+    #[serde(default, deserialize_with = "lenient::part")]
+    pub(crate) status: Option<Status>,
+    #[serde(default, deserialize_with = "lenient::part")]
+    pub(crate) priority: Option<Named>,
+    #[serde(default, deserialize_with = "lenient::part")]
+    pub(crate) resolution: Option<Named>,
+    #[serde(default, deserialize_with = "lenient::part")]
+    pub(crate) assignee: Option<Person>,
+    #[serde(default, deserialize_with = "lenient::part")]
+    pub(crate) reporter: Option<Person>,
+    #[serde(default, deserialize_with = "lenient::part")]
+    pub(crate) creator: Option<Person>,
+    #[serde(default, deserialize_with = "lenient::part")]
+    pub(crate) labels: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "lenient::part")]
+    pub(crate) parent: Option<Reference>,
+    #[serde(default, deserialize_with = "lenient::time")]
+    pub(crate) created: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "lenient::time")]
+    pub(crate) updated: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "lenient::time")]
+    pub(crate) resolutiondate: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub(crate) duedate: Option<String>,
+    #[serde(default, deserialize_with = "lenient::part")]
+    pub(crate) issuelinks: Option<Vec<Link>>,
+    #[serde(borrow)]
+    pub(crate) comment: Option<Comments<'a>>,
+}
+
+/// A project or another issue.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Reference {
+    #[serde(default, deserialize_with = "lenient::id")]
+    pub(crate) id: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub(crate) key: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Named {
+    #[serde(default, deserialize_with = "lenient::id")]
+    pub(crate) id: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct IssueType {
+    #[serde(default, deserialize_with = "lenient::id")]
+    pub(crate) id: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub(crate) name: Option<String>,
+    #[serde(default, deserialize_with = "lenient::flag")]
+    pub(crate) subtask: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Status {
+    #[serde(default, deserialize_with = "lenient::id")]
+    pub(crate) id: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub(crate) name: Option<String>,
+    #[serde(default, deserialize_with = "lenient::part")]
+    pub(crate) status_category: Option<Reference>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Link {
+    #[serde(default, deserialize_with = "lenient::id")]
+    pub(crate) id: Option<i64>,
+    #[serde(rename = "type", default, deserialize_with = "lenient::part")]
+    pub(crate) kind: Option<Named>,
+    #[serde(default, deserialize_with = "lenient::part")]
+    pub(crate) inward_issue: Option<Reference>,
+    #[serde(default, deserialize_with = "lenient::part")]
+    pub(crate) outward_issue: Option<Reference>,
+}
+
+/// Comments, embedded in an issue or a page of them. Embedded ones are cut off without a word; `total` tells.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Comments<'a> {
+    #[serde(default, deserialize_with = "lenient::id")]
+    pub(crate) total: Option<i64>,
+    #[serde(borrow)]
+    pub(crate) comments: Option<Vec<Comment<'a>>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Comment<'a> {
+    #[serde(default, deserialize_with = "lenient::id")]
+    pub(crate) id: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::part")]
+    pub(crate) author: Option<Person>,
+    #[serde(default, deserialize_with = "lenient::part")]
+    pub(crate) update_author: Option<Person>,
+    #[serde(borrow)]
+    pub(crate) body: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) visibility: Option<&'a RawValue>,
+    #[serde(default, deserialize_with = "lenient::flag")]
+    pub(crate) jsd_public: Option<bool>,
+    #[serde(default, deserialize_with = "lenient::id")]
+    pub(crate) parent_id: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::time")]
+    pub(crate) created: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "lenient::time")]
+    pub(crate) updated: Option<DateTime<Utc>>,
+}
+
+/// The changelog embedded in an issue: the newest 40 at most.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Changelog<'a> {
+    #[serde(default, deserialize_with = "lenient::id")]
+    pub(crate) total: Option<i64>,
+    #[serde(borrow)]
+    pub(crate) histories: Option<Vec<History<'a>>>,
+}
+
+/// One entry of a changelog: `id`, `author`, `created`, `items`, and rarer members that are kept too.
+pub(crate) type History<'a> = lenient::Members<'a>;
+
+/// A page of the changelogs of many issues. One issue's may be spread over pages.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BulkChangelogs<'a> {
+    #[serde(borrow)]
+    pub(crate) issue_change_logs: Option<Vec<IssueChangelog<'a>>>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub(crate) next_page_token: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct IssueChangelog<'a> {
+    #[serde(default, deserialize_with = "lenient::id")]
+    pub(crate) issue_id: Option<i64>,
+    #[serde(borrow)]
+    pub(crate) change_histories: Option<Vec<History<'a>>>,
+}
+
+/// A page counted by `startAt`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Page<'a> {
+    #[serde(borrow)]
+    pub(crate) values: Option<Vec<&'a RawValue>>,
+    #[serde(default, deserialize_with = "lenient::flag")]
+    pub(crate) is_last: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Project {
+    #[serde(default, deserialize_with = "lenient::id")]
+    pub(crate) id: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub(crate) key: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub(crate) name: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub(crate) project_type_key: Option<String>,
+    #[serde(default, deserialize_with = "lenient::flag")]
+    pub(crate) archived: Option<bool>,
+    #[serde(default, deserialize_with = "lenient::flag")]
+    pub(crate) deleted: Option<bool>,
+    #[serde(default, deserialize_with = "lenient::part")]
+    pub(crate) lead: Option<Person>,
+    #[serde(default, deserialize_with = "lenient::part")]
+    pub(crate) insight: Option<Insight>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Insight {
+    #[serde(default, deserialize_with = "lenient::id")]
+    pub(crate) total_issue_count: Option<i64>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Field {
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub(crate) id: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub(crate) name: Option<String>,
+    #[serde(default, deserialize_with = "lenient::flag")]
+    pub(crate) custom: Option<bool>,
+    #[serde(default, deserialize_with = "lenient::part")]
+    pub(crate) schema: Option<FieldSchema>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct FieldSchema {
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub(crate) custom: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ServerInfo {
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub(crate) base_url: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub(crate) deployment_type: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub(crate) version: Option<String>,
+    #[serde(default, deserialize_with = "lenient::time")]
+    pub(crate) server_time: Option<DateTime<Utc>>,
+}
+
+/// A person, wherever one is named. Blank values are as good as none.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Person {
+    #[serde(default, deserialize_with = "lenient::text")]
+    account_id: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    display_name: Option<String>,
+    #[serde(default, deserialize_with = "lenient::flag")]
+    active: Option<bool>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    account_type: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    time_zone: Option<String>,
+    #[serde(default, deserialize_with = "lenient::text")]
+    email_address: Option<String>,
+}
+
+impl Person {
+    /// The person, if Jira says which account it is.
+    pub(crate) fn into_user(self) -> Option<User> {
+        Some(User {
+            account: AccountId(filled(self.account_id)?),
+            display_name: filled(self.display_name),
+            active: self.active,
+            account_type: filled(self.account_type),
+            time_zone: filled(self.time_zone),
+            email: self.email_address.as_deref().and_then(EmailAddress::new),
+        })
+    }
+}
+
+fn filled(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.trim().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_without_an_account_is_nobody() {
+        let person = |text: &str| serde_json::from_str::<Person>(text).expect("lenient").into_user();
+        assert!(person(r#"{"accountId":"","displayName":"x"}"#).is_none());
+        let mia =
+            person(r#"{"accountId":"a1","displayName":"Mia","emailAddress":"","active":"true"}"#).expect("a user");
+        assert_eq!((mia.display_name.as_deref(), mia.active, mia.email), (Some("Mia"), Some(true), None));
+    }
+}

@@ -1,0 +1,48 @@
+//! `jirafleet simulate`: the simulated Jira alone, to point anything at.
+
+use std::net::SocketAddr;
+
+use clap::Args as ClapArgs;
+use simulator::{Config, Simulator};
+
+use crate::{exit::Failed, serve::Signals};
+
+#[derive(ClapArgs)]
+pub(crate) struct Args {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:8090", value_name = "ADDR")]
+    listen: SocketAddr,
+    /// What everything made up is drawn from: the same seed, the same site.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Issues in all.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(0..=2_000_000))]
+    issues: u32,
+    /// Where to send webhooks, as in http://127.0.0.1:8080/webhooks/acme
+    #[arg(long, value_name = "URL", requires = "webhook_secret_file")]
+    webhook_url: Option<String>,
+    /// A file that holds the secret webhooks are signed with.
+    #[arg(long, value_name = "FILE")]
+    webhook_secret_file: Option<std::path::PathBuf>,
+}
+
+pub(crate) async fn run(args: Args) -> Result<(), Failed> {
+    let config = Config { listen: args.listen, seed: args.seed, issues: args.issues as usize, ..Config::default() };
+    let (email, token) = (config.email.clone(), config.token.clone());
+    let simulator = Simulator::start(config).await.map_err(|error| {
+        Failed::new(
+            crate::exit::UNAVAILABLE,
+            format!("{} cannot be listened on: {error}; choose another --listen", args.listen),
+        )
+    })?;
+    if let (Some(url), Some(file)) = (&args.webhook_url, &args.webhook_secret_file) {
+        simulator.world().set_webhook(url, &crate::config::read_secret("webhook secret", file)?);
+    }
+    println!("{}", simulator.url());
+    eprintln!("a simulated Jira with {} issues; sign in as {email} with the token {token:?}", args.issues);
+    let host = simulator.url().replace("http://", "");
+    eprintln!("Next: jirafleet dev --allow-insecure-sites {host}");
+    Signals::new()?.next().await;
+    simulator.stop().await;
+    Ok(())
+}

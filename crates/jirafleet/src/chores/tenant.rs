@@ -1,0 +1,106 @@
+//! `jirafleet tenant create|list|show|suspend|resume`.
+
+use clap::{Args as ClapArgs, Subcommand};
+use domain::{Tenant, valid_name};
+use serde::Serialize;
+
+use crate::{
+    config::Surroundings,
+    exit::Failed,
+    output::{self, Format},
+    wire_up::House,
+};
+
+#[derive(ClapArgs)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+    #[command(flatten)]
+    surroundings: Surroundings,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Make a tenant.
+    Create { name: String },
+    /// List all tenants.
+    List {
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Format,
+    },
+    /// Show one tenant.
+    Show {
+        name: String,
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Format,
+    },
+    /// Stop all work for a tenant; its mirror stays.
+    Suspend { name: String },
+    /// Work for a suspended tenant again.
+    Resume { name: String },
+}
+
+#[derive(Serialize)]
+struct Row {
+    name: String,
+    id: String,
+    state: &'static str,
+    instances: usize,
+    created_at: String,
+}
+
+pub(crate) async fn run(args: Args) -> Result<(), Failed> {
+    let house = House::open(&args.surroundings.resolve()?, 2).await?;
+    match args.what {
+        What::Create { name } => {
+            valid_name("the tenant's name", &name)?;
+            let tenant = house.store.system().create_tenant(&name).await?;
+            println!("{}", tenant.id);
+            eprintln!("Next: jirafleet instance add NAME --tenant {name} --site https://.. --email .. --token-file ..");
+        }
+        What::List { output } => {
+            let tenants = house.store.system().tenants().await?;
+            print(&house, output, tenants).await?;
+        }
+        What::Show { name, output } => {
+            let tenant = find(&house, &name).await?;
+            print(&house, output, vec![tenant]).await?;
+        }
+        What::Suspend { name } => suspend(&house, &name, true).await?,
+        What::Resume { name } => suspend(&house, &name, false).await?,
+    }
+    Ok(())
+}
+
+/// The tenant of this name, or a refusal that says what to type.
+pub(super) async fn find(house: &House, name: &str) -> Result<Tenant, Failed> {
+    house
+        .store
+        .system()
+        .tenant_by_name(name)
+        .await?
+        .ok_or_else(|| Failed::not_found(format!("there is no tenant {name:?}: see `jirafleet tenant list`")))
+}
+
+async fn suspend(house: &House, name: &str, suspended: bool) -> Result<(), Failed> {
+    let tenant = find(house, name).await?;
+    house.store.system().suspend_tenant(tenant.id, suspended).await?;
+    eprintln!("{name} is {}", if suspended { "suspended" } else { "active" });
+    Ok(())
+}
+
+async fn print(house: &House, output: Format, tenants: Vec<Tenant>) -> Result<(), Failed> {
+    let instances = house.store.system().instances().await?;
+    let rows: Vec<Row> = tenants
+        .into_iter()
+        .map(|tenant| Row {
+            instances: instances.iter().filter(|instance| instance.tenant == tenant.id).count(),
+            id: tenant.id.to_string(),
+            state: if tenant.suspended { "suspended" } else { "active" },
+            created_at: tenant.created_at.to_rfc3339(),
+            name: tenant.name,
+        })
+        .collect();
+    output::print(output, "jirafleet.tenants/1", &rows);
+    Ok(())
+}

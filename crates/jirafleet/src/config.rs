@@ -1,0 +1,138 @@
+//! Every flag and variable of every process. Nobody else reads the environment.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use domain::SiteRules;
+use store::MasterKey;
+
+use crate::{exit::Failed, private};
+
+/// Where the servers are and what opens the seals. Whatever is not given is taken from a running `jirafleet dev`.
+#[derive(Args, Clone, Default)]
+pub(crate) struct Surroundings {
+    /// PostgreSQL, as the application's role: postgres://user:password@host/database
+    #[arg(long, global = true, env = "JIRAFLEET_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    database_url: Option<String>,
+    /// A file that holds the database's URL.
+    #[arg(
+        long,
+        global = true,
+        env = "JIRAFLEET_DATABASE_URL_FILE",
+        value_name = "FILE",
+        conflicts_with = "database_url"
+    )]
+    database_url_file: Option<PathBuf>,
+    /// Redis: redis://host:6379 or unix:///path/to/socket
+    #[arg(long, global = true, env = "JIRAFLEET_REDIS_URL", hide_env_values = true, value_name = "URL")]
+    redis_url: Option<String>,
+    /// A file that holds Redis's URL.
+    #[arg(long, global = true, env = "JIRAFLEET_REDIS_URL_FILE", value_name = "FILE", conflicts_with = "redis_url")]
+    redis_url_file: Option<PathBuf>,
+    /// What all keys in Redis begin with.
+    #[arg(long, global = true, env = "JIRAFLEET_REDIS_PREFIX", default_value = "jirafleet", value_name = "TEXT")]
+    redis_prefix: String,
+    /// 32 random bytes as 64 hexadecimal digits; seals Jira's tokens and webhook secrets at rest.
+    #[arg(long, global = true, env = "JIRAFLEET_MASTER_KEY_FILE", value_name = "FILE")]
+    master_key_file: Option<PathBuf>,
+    /// Hosts (host[:port], separated by commas) for which plain http and loopback sites are accepted.
+    #[arg(long, global = true, env = "JIRAFLEET_ALLOW_INSECURE_SITES", value_delimiter = ',', value_name = "HOSTS")]
+    allow_insecure_sites: Vec<String>,
+    /// The data directory of the `jirafleet dev` to speak to.
+    #[arg(long, global = true, env = "JIRAFLEET_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+/// Where a process answers for its health and figures.
+#[derive(Args, Clone)]
+pub(crate) struct MetricsArgs {
+    /// Where /metrics, /healthz and /readyz are answered.
+    #[arg(long, env = "JIRAFLEET_METRICS_LISTEN", default_value = "127.0.0.1:9091", value_name = "ADDR")]
+    pub(crate) metrics_listen: SocketAddr,
+}
+
+/// Everything resolved: what processes and chores are wired with.
+#[derive(Clone)]
+pub(crate) struct Resolved {
+    pub(crate) database_url: String,
+    pub(crate) redis_url: String,
+    pub(crate) redis_prefix: String,
+    pub(crate) master_key_file: PathBuf,
+    pub(crate) sites: SiteRules,
+}
+
+impl Surroundings {
+    /// Settles every value: what was given, else what a running `jirafleet dev` offers, else a refusal.
+    pub(crate) fn resolve(&self) -> Result<Resolved, Failed> {
+        let offered = private::offered(self.data_dir.as_deref());
+        let database_url = one_of(&self.database_url, &self.database_url_file)?
+            .or_else(|| offered.as_ref().map(|offer| offer.database_url.clone()))
+            .ok_or_else(|| missing("database", "--database-url or JIRAFLEET_DATABASE_URL"))?;
+        let redis_url = self
+            .redis_url_given()?
+            .or_else(|| offered.as_ref().map(|offer| offer.redis_url.clone()))
+            .ok_or_else(|| missing("Redis", "--redis-url or JIRAFLEET_REDIS_URL"))?;
+        let master_key_file = self
+            .master_key_file
+            .clone()
+            .or_else(|| offered.as_ref().map(|offer| offer.master_key_file.clone()))
+            .ok_or_else(|| missing("master key", "--master-key-file or JIRAFLEET_MASTER_KEY_FILE"))?;
+        let mut insecure = self.allow_insecure_sites.clone();
+        insecure.extend(offered.map(|offer| offer.insecure_sites).unwrap_or_default());
+        let sites = SiteRules { insecure };
+        Ok(Resolved { database_url, redis_url, redis_prefix: self.redis_prefix.clone(), master_key_file, sites })
+    }
+
+    /// The database alone, for the schema's owner.
+    pub(crate) fn owner_database(&self) -> Result<String, Failed> {
+        if let Some(url) = one_of(&self.database_url, &self.database_url_file)? {
+            return Ok(url);
+        }
+        private::offered(self.data_dir.as_deref())
+            .map(|offer| offer.owner_url)
+            .ok_or_else(|| missing("database", "--database-url (of the schema's owner) or JIRAFLEET_DATABASE_URL"))
+    }
+
+    fn redis_url_given(&self) -> Result<Option<String>, Failed> {
+        one_of(&self.redis_url, &self.redis_url_file)
+    }
+}
+
+impl Resolved {
+    /// Reads the key that opens the seals.
+    pub(crate) fn master_key(&self) -> Result<MasterKey, Failed> {
+        let text = read_secret("master key", &self.master_key_file)?;
+        MasterKey::from_hex(&text)
+            .map_err(|error| Failed::configuration(format!("{}: {error}", self.master_key_file.display())))
+    }
+}
+
+/// Reads a secret from a file, or from standard input when the file is `-`; blanks at its ends do not count.
+pub(crate) fn read_secret(what: &str, file: &Path) -> Result<String, Failed> {
+    let text =
+        if file == Path::new("-") { std::io::read_to_string(std::io::stdin()) } else { fs::read_to_string(file) };
+    let text = text.map_err(|error| {
+        Failed::configuration(format!("the {what} cannot be read from {}: {error}", file.display()))
+    })?;
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(Failed::configuration(format!("the {what} in {} is empty", file.display())));
+    }
+    Ok(text.to_owned())
+}
+
+fn one_of(value: &Option<String>, file: &Option<PathBuf>) -> Result<Option<String>, Failed> {
+    match (value, file) {
+        (Some(value), _) => Ok(Some(value.clone())),
+        (None, Some(file)) => read_secret("URL", file).map(Some),
+        (None, None) => Ok(None),
+    }
+}
+
+fn missing(what: &str, how: &str) -> Failed {
+    Failed::configuration(format!("no {what} is known: set {how}, or start `jirafleet dev` first"))
+}

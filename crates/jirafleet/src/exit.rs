@@ -1,0 +1,107 @@
+//! How a command ends: an exit code of the contract and one sentence with the next step.
+
+use std::fmt::Display;
+
+pub(crate) const FAILURE: u8 = 1;
+pub(crate) const USAGE: u8 = 2;
+pub(crate) const NOT_FOUND: u8 = 3;
+pub(crate) const CONFLICT: u8 = 4;
+pub(crate) const PERMISSION: u8 = 5;
+pub(crate) const DRIFT: u8 = 7;
+pub(crate) const UNAVAILABLE: u8 = 69;
+pub(crate) const BUG: u8 = 70;
+pub(crate) const TRY_AGAIN: u8 = 75;
+pub(crate) const CONFIGURATION: u8 = 78;
+
+/// A command that did not do what it was asked.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) code: u8,
+    /// Empty when everything was said already.
+    sentence: String,
+}
+
+impl Failed {
+    pub(crate) fn new(code: u8, sentence: impl Display) -> Self {
+        Self { code, sentence: sentence.to_string() }
+    }
+
+    pub(crate) fn not_found(sentence: impl Display) -> Self {
+        Self::new(NOT_FOUND, sentence)
+    }
+
+    pub(crate) fn configuration(sentence: impl Display) -> Self {
+        Self::new(CONFIGURATION, sentence)
+    }
+
+    pub(crate) fn bug(sentence: impl Display) -> Self {
+        Self::new(BUG, sentence)
+    }
+
+    /// Ends with this code; the command has said why.
+    pub(crate) fn silent(code: u8) -> Self {
+        Self { code, sentence: String::new() }
+    }
+
+    pub(crate) fn print(&self) {
+        if !self.sentence.is_empty() {
+            eprintln!("jirafleet: {}", self.sentence);
+        }
+    }
+}
+
+impl From<domain::Invalid> for Failed {
+    fn from(error: domain::Invalid) -> Self {
+        Self::new(USAGE, error)
+    }
+}
+
+impl From<store::Error> for Failed {
+    fn from(error: store::Error) -> Self {
+        let code = match &error {
+            store::Error::NotFound(_) => NOT_FOUND,
+            store::Error::Conflict(_) => CONFLICT,
+            store::Error::Unavailable(_) => UNAVAILABLE,
+            store::Error::Configuration(_) => CONFIGURATION,
+            _ => FAILURE,
+        };
+        Self::new(code, error)
+    }
+}
+
+impl From<queue::Error> for Failed {
+    fn from(error: queue::Error) -> Self {
+        let code = if error.is_passing() { UNAVAILABLE } else { FAILURE };
+        Self::new(code, error)
+    }
+}
+
+impl From<jira::Error> for Failed {
+    fn from(error: jira::Error) -> Self {
+        let code = match &error {
+            jira::Error::NotOurselves { .. } => PERMISSION,
+            jira::Error::Throttled { .. } => TRY_AGAIN,
+            jira::Error::Unavailable { .. } => UNAVAILABLE,
+            _ => FAILURE,
+        };
+        Self::new(code, error)
+    }
+}
+
+impl From<servers::Error> for Failed {
+    fn from(error: servers::Error) -> Self {
+        Self::new(UNAVAILABLE, error)
+    }
+}
+
+impl From<listener::Error> for Failed {
+    fn from(error: listener::Error) -> Self {
+        Self::new(UNAVAILABLE, error)
+    }
+}
+
+impl From<migration::Error> for Failed {
+    fn from(error: migration::Error) -> Self {
+        Self::new(UNAVAILABLE, error)
+    }
+}

@@ -1,0 +1,130 @@
+//! `jirafleet`: one binary, a subcommand per process and a subcommand per chore.
+
+mod chores;
+mod config;
+mod demo;
+mod exit;
+mod output;
+mod private;
+mod serve;
+mod telemetry;
+mod wire_up;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::exit::Failed;
+
+/// Keeps a PostgreSQL mirror of Jira Cloud sites true and fresh.
+#[derive(Parser)]
+#[command(name = "jirafleet", version, propagate_version = true, arg_required_else_help = true, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Say more on stderr; twice for everything. RUST_LOG, where set, wins.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 conflict, 5 permission, 7 drift found, \
+69 service unavailable, 70 bug, 75 try again, 78 configuration, 130 interrupted.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Everything on this machine with a simulated Jira: watch a mirror being filled and kept fresh.
+    Demo(demo::Args),
+    /// All processes on private servers, with your own Jira sites. Data stays between runs.
+    Dev(serve::DevArgs),
+    /// Take Jira's webhooks.
+    Gateway(serve::GatewayArgs),
+    /// Do the work that is waiting.
+    Worker(serve::WorkerArgs),
+    /// Ask for what is due by the clock.
+    Scheduler(serve::SchedulerArgs),
+    /// Answer health checks (the interfaces are to come).
+    Api(serve::ApiArgs),
+    /// Gateway, worker, scheduler and api in one process.
+    All(serve::AllArgs),
+    /// Bring the database's schema up or down, or show where it stands.
+    Migrate(chores::migrate::Args),
+    /// Tenants: who pays for a set of Jira sites.
+    Tenant(chores::tenant::Args),
+    /// Instances: the Jira sites of a tenant.
+    Instance(chores::instance::Args),
+    /// Copy everything of an instance that Jira shows us.
+    Backfill(chores::backfill::Args),
+    /// See how fresh the mirror is, or have it look again.
+    Sync(chores::sync::Args),
+    /// Compare the mirror with Jira, field by field; exit 7 when they differ.
+    Verify(chores::verify::Args),
+    /// Run the simulated Jira alone.
+    Simulate(chores::simulate::Args),
+    /// Print the version.
+    Version,
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are answers, not errors.
+            let code = if error.use_stderr() { exit::USAGE } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    telemetry::start_logs(cli.verbose, cli.command.is_process());
+    match start(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failed) => {
+            failed.print();
+            ExitCode::from(failed.code)
+        }
+    }
+}
+
+impl Command {
+    /// Processes tell what they do as they go; chores speak only when something is wrong.
+    fn is_process(&self) -> bool {
+        matches!(
+            self,
+            Self::Dev(_) | Self::Gateway(_) | Self::Worker(_) | Self::Scheduler(_) | Self::Api(_) | Self::All(_)
+        )
+    }
+}
+
+fn start(command: Command) -> Result<(), Failed> {
+    if let Command::Version = command {
+        println!("jirafleet {}", env!("CARGO_PKG_VERSION"));
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failed::bug(format!("the runtime does not start: {error}")))?;
+    let result = runtime.block_on(run(command));
+    // Whatever still runs is of no use to anybody: connections to close, files of the resolver.
+    runtime.shutdown_background();
+    result
+}
+
+async fn run(command: Command) -> Result<(), Failed> {
+    match command {
+        Command::Demo(args) => demo::run(args).await,
+        Command::Dev(args) => serve::dev(args).await,
+        Command::Gateway(args) => serve::gateway(args).await,
+        Command::Worker(args) => serve::worker(args).await,
+        Command::Scheduler(args) => serve::scheduler(args).await,
+        Command::Api(args) => serve::api(args).await,
+        Command::All(args) => serve::all(args).await,
+        Command::Migrate(args) => chores::migrate::run(args).await,
+        Command::Tenant(args) => chores::tenant::run(args).await,
+        Command::Instance(args) => chores::instance::run(args).await,
+        Command::Backfill(args) => chores::backfill::run(args).await,
+        Command::Sync(args) => chores::sync::run(args).await,
+        Command::Verify(args) => chores::verify::run(args).await,
+        Command::Simulate(args) => chores::simulate::run(args).await,
+        Command::Version => Ok(()),
+    }
+}

@@ -1,0 +1,127 @@
+//! Private servers for `dev` and `demo`: started, migrated, and offered to the chores of the same data directory.
+
+use std::{
+    env, fs,
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+use servers::{Options, PrivateServers};
+
+use crate::{config::Resolved, exit::Failed};
+
+/// What a running `jirafleet dev` offers to chores; kept in its data directory for as long as it runs.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Offer {
+    pub(crate) database_url: String,
+    pub(crate) owner_url: String,
+    pub(crate) redis_url: String,
+    pub(crate) master_key_file: PathBuf,
+    /// Hosts that instances of this data directory may have although they are plain.
+    #[serde(default)]
+    pub(crate) insecure_sites: Vec<String>,
+}
+
+/// Private servers, migrated and on offer. The offer is withdrawn when this is dropped.
+pub(crate) struct Private {
+    servers: PrivateServers,
+    pub(crate) resolved: Resolved,
+    offer_file: PathBuf,
+}
+
+/// What the `dev` of this data directory (or of the default one) offers, if it has left an offer.
+pub(crate) fn offered(data_dir: Option<&Path>) -> Option<Offer> {
+    let dir = data_dir.map(Path::to_path_buf).or_else(default_data_dir)?;
+    serde_json::from_str(&fs::read_to_string(dir.join(OFFER)).ok()?).ok()
+}
+
+/// `$XDG_DATA_HOME/jirafleet`, `~/.local/share/jirafleet`, or for root `/var/lib/jirafleet`.
+pub(crate) fn default_data_dir() -> Option<PathBuf> {
+    let variable = |name| env::var_os(name).map(PathBuf::from);
+    servers::default_data_dir(variable("XDG_DATA_HOME").as_deref(), variable("HOME").as_deref())
+}
+
+const OFFER: &str = "offer.json";
+
+impl Private {
+    /// Starts the servers in `data_dir`, brings the schema up and leaves the offer.
+    pub(crate) async fn start(data_dir: &Path, insecure_sites: Vec<String>) -> Result<Self, Failed> {
+        let mut options = Options::new(data_dir);
+        if let Some(path) = env::var_os("PATH") {
+            options.search_path = path;
+        }
+        options.temp_dir = env::temp_dir();
+        let servers = PrivateServers::start(options).await?;
+        let data_dir = servers.data_dir().to_path_buf();
+        migration::up(&servers.owner_url()).await?;
+        let offer = Offer {
+            database_url: servers.app_url(),
+            owner_url: servers.owner_url(),
+            redis_url: servers.redis_url(),
+            master_key_file: master_key(&data_dir)?,
+            insecure_sites,
+        };
+        let offer_file = data_dir.join(OFFER);
+        write_private(&offer_file, &serde_json::to_string_pretty(&offer).map_err(Failed::bug)?)?;
+        Ok(Self { servers, resolved: resolved(offer), offer_file })
+    }
+
+    /// Waits until one of the servers ends without having been asked to.
+    pub(crate) async fn failed(&self) -> Failed {
+        self.servers.failed().await.into()
+    }
+
+    /// Where everything is kept.
+    pub(crate) fn data_dir(&self) -> &Path {
+        self.servers.data_dir()
+    }
+
+    /// Stops both servers in good order.
+    pub(crate) async fn stop(self) -> Result<(), Failed> {
+        let _ = fs::remove_file(&self.offer_file);
+        Ok(self.servers.stop().await?)
+    }
+}
+
+fn resolved(offer: Offer) -> Resolved {
+    Resolved {
+        database_url: offer.database_url,
+        redis_url: offer.redis_url,
+        redis_prefix: "jirafleet".to_owned(),
+        master_key_file: offer.master_key_file,
+        sites: domain::SiteRules { insecure: offer.insecure_sites },
+    }
+}
+
+/// The data directory's own key, made the first time.
+fn master_key(data_dir: &Path) -> Result<PathBuf, Failed> {
+    let file = data_dir.join("master.key");
+    if !file.exists() {
+        write_private(&file, &random_hex(32))?;
+    }
+    Ok(file)
+}
+
+/// Random bytes as hexadecimal digits.
+pub(crate) fn random_hex(bytes: usize) -> String {
+    let mut random = vec![0_u8; bytes];
+    rand::rng().fill_bytes(&mut random);
+    random.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Writes a file that only its owner may read, whole or not at all.
+pub(crate) fn write_private(file: &Path, text: &str) -> Result<(), Failed> {
+    let draft = file.with_extension("new");
+    let written = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&draft)
+        .and_then(|mut out| out.write_all(text.as_bytes()))
+        .and_then(|()| fs::rename(&draft, file));
+    written.map_err(|error| Failed::configuration(format!("{} cannot be written: {error}", file.display())))
+}

@@ -1,0 +1,37 @@
+//! Logs on stderr and figures for Prometheus.
+
+use std::io::IsTerminal;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::{EnvFilter, fmt};
+
+use crate::exit::Failed;
+
+/// Starts logging: for people on a terminal, JSON otherwise.
+pub(crate) fn start_logs(verbose: u8, is_process: bool) {
+    let default = match (verbose, is_process) {
+        (0, false) => "error",
+        (0, true) => "info,sqlx=warn",
+        (1, _) => "debug,hyper=info,h2=info,sqlx=warn,reqwest=info,rustls=info",
+        _ => "trace",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let logs = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if std::io::stderr().is_terminal() {
+        logs.with_target(false).init();
+    } else {
+        logs.json().flatten_event(true).init();
+    }
+}
+
+/// Starts counting; the handle renders what was counted.
+pub(crate) fn start_metrics() -> Result<PrometheusHandle, Failed> {
+    let builder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)
+        .map_err(Failed::bug)?;
+    let handle = builder.install_recorder().map_err(Failed::bug)?;
+    metrics::gauge!("jirafleet_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    Ok(handle)
+}
+
+const SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 300.0];

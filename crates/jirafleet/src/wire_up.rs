@@ -1,0 +1,33 @@
+//! From configuration to handles.
+
+use jira::{Budgets, Clients};
+use queue::Producer;
+use store::Store;
+
+use crate::{config::Resolved, exit::Failed};
+
+/// The handles that processes and chores are given.
+#[derive(Clone)]
+pub(crate) struct House {
+    pub(crate) store: Store,
+    pub(crate) producer: Producer,
+    pub(crate) queues: queue::Config,
+    pub(crate) clients: Clients,
+}
+
+impl House {
+    /// Connects to PostgreSQL and Redis; both must answer.
+    pub(crate) async fn open(resolved: &Resolved, connections: u32) -> Result<Self, Failed> {
+        let store = Store::connect(store::Config {
+            url: resolved.database_url.clone(),
+            max_connections: connections,
+            master_key: resolved.master_key()?,
+            application_name: "jirafleet".to_owned(),
+        })
+        .await?;
+        let queues = queue::Config { url: resolved.redis_url.clone(), prefix: resolved.redis_prefix.clone() };
+        let producer = Producer::connect(&queues).await?;
+        let budgets = Budgets::connect(&resolved.redis_url, &resolved.redis_prefix).await?;
+        Ok(Self { store, producer, queues, clients: Clients::new(budgets) })
+    }
+}

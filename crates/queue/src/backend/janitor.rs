@@ -1,0 +1,186 @@
+//! Keeps order: renews the leases of what we hold, promotes what is due, rescues what others lost, forgets workers that are
+//! gone. Every worker does so; every step is bounded and safe to do at once with others.
+
+use std::{sync::Arc, time::Duration};
+
+use redis::{RedisResult, aio::MultiplexedConnection};
+use tokio::time::Instant;
+
+use super::{
+    line::{Line, is_group_missing},
+    reader,
+    shared::Shared,
+};
+use crate::{
+    delivery::{Held, add_keys},
+    keys::GROUP,
+    metric,
+    scripts::{PROMOTE, REAP, RECORDS, RENEW},
+    touched::millis,
+};
+
+/// How long one command may take; it blocks for a tick at most.
+const RESPONSE: Duration = Duration::from_secs(5);
+/// Between two looks for orphans.
+const TICK: Duration = Duration::from_secs(1);
+/// Between two looks at the delayed jobs when nothing woke us and nothing is due: only a safeguard.
+const SAFEGUARD: Duration = Duration::from_secs(5);
+/// Between two looks for workers that are gone, and how long they must have been silent.
+const REAP_EVERY: Duration = Duration::from_secs(600);
+const REAP_IDLE: Duration = Duration::from_secs(3600);
+/// Orphans taken over in one tick: more would drown this worker in foreign work.
+const RESCUED: usize = 100;
+
+pub(super) async fn run(shared: Arc<Shared>) {
+    let line = Line::new(&shared, RESPONSE);
+    let mut janitor = Janitor { line, plan: Plan::new(&shared), shared: Arc::clone(&shared) };
+    tokio::select! {
+        () = janitor.work() => {}
+        () = shared.closed.cancelled() => {}
+    }
+}
+
+struct Janitor {
+    shared: Arc<Shared>,
+    line: Line,
+    plan: Plan,
+}
+
+/// When each step is due.
+struct Plan {
+    renew: Instant,
+    promote: Instant,
+    rescue: Instant,
+    reap: Instant,
+}
+
+impl Plan {
+    fn new(shared: &Shared) -> Self {
+        let now = Instant::now();
+        Self { renew: now + shared.options.lease / 3, promote: now, rescue: now, reap: now + jittered(REAP_EVERY) }
+    }
+
+    fn next(&self, shared: &Shared) -> Instant {
+        let resting = shared.is_resting();
+        if resting { self.renew } else { self.renew.min(self.promote).min(self.rescue).min(self.reap) }
+    }
+}
+
+/// Pods that started together must not tick together.
+fn jittered(period: Duration) -> Duration {
+    period.mul_f64(0.9 + rand::random::<f64>() / 5.0)
+}
+
+impl Janitor {
+    async fn work(&mut self) {
+        loop {
+            match self.step().await {
+                Ok(()) => self.line.works(),
+                Err(error) if is_group_missing(&error) => tokio::time::sleep(Duration::from_millis(100)).await,
+                Err(error) => self.line.broke(&error).await,
+            }
+        }
+    }
+
+    async fn step(&mut self) -> RedisResult<()> {
+        let mut connection = self.line.get().await?;
+        self.sleep(&mut connection).await?;
+        let now = Instant::now();
+        if now >= self.plan.renew {
+            renew(&self.shared, &mut connection).await?;
+            self.plan.renew = now + self.shared.options.lease / 3;
+        }
+        if self.shared.is_resting() {
+            return Ok(());
+        }
+        if now >= self.plan.promote {
+            let wait = promote(&self.shared, &mut connection).await?;
+            self.plan.promote = Instant::now() + wait.map_or(SAFEGUARD, |wait| wait.min(SAFEGUARD));
+        }
+        if now >= self.plan.rescue {
+            self.plan.rescue = now + jittered(TICK);
+            rescue(&self.shared, &mut connection).await?;
+        }
+        if now >= self.plan.reap {
+            self.plan.reap = now + jittered(REAP_EVERY);
+            reap(&self.shared, &mut connection, "").await?;
+        }
+        Ok(())
+    }
+
+    /// Until something is planned, or until a job was put off for less than what is planned.
+    async fn sleep(&mut self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
+        let wait = self.plan.next(&self.shared).saturating_duration_since(Instant::now()).min(TICK);
+        if wait.is_zero() {
+            return Ok(());
+        }
+        // To BLPOP, nothing means for ever.
+        let seconds = wait.as_secs_f64().max(0.001);
+        let mut wake = redis::cmd("BLPOP");
+        wake.arg(&self.shared.keys.wake).arg(format!("{seconds:.3}"));
+        let woken: Option<(String, String)> = wake.query_async(connection).await?;
+        if woken.is_some() {
+            self.plan.promote = Instant::now();
+        }
+        Ok(())
+    }
+}
+
+async fn renew(shared: &Shared, connection: &mut MultiplexedConnection) -> RedisResult<()> {
+    for held in shared.leases().chunks(RECORDS) {
+        let lost: Vec<String> = renewal(shared, held).invoke_async(connection).await?;
+        shared.lose(&lost);
+    }
+    Ok(())
+}
+
+fn renewal(shared: &Shared, held: &[Arc<Held>]) -> redis::ScriptInvocation<'static> {
+    let options = &shared.options;
+    let mut script = RENEW.key(&shared.keys.stream);
+    script.arg(GROUP).arg(&options.consumer).arg(millis(options.lease));
+    let mut keys = 1;
+    for held in held {
+        let index = add_keys(&mut script, &mut keys, &held.unique);
+        script.arg(&held.entry).arg(held.envelope.id.to_string());
+        script.arg(held.unique.mode).arg(index).arg(millis(held.unique.life));
+    }
+    script
+}
+
+/// Moves what is due, in bounded steps; answers how long until the next is due.
+async fn promote(shared: &Shared, connection: &mut MultiplexedConnection) -> RedisResult<Option<Duration>> {
+    loop {
+        let mut script = PROMOTE.key(&shared.keys.delayed);
+        script.key(&shared.keys.stream).arg(RECORDS);
+        let (moved, wait): (u64, i64) = script.invoke_async(connection).await?;
+        metric::promoted(shared.options.queue, moved);
+        if moved < RECORDS as u64 {
+            return Ok(u64::try_from(wait).ok().map(|wait| Duration::from_millis(wait.max(1))));
+        }
+    }
+}
+
+/// Takes over what nobody renewed. Not more than there is room for.
+async fn rescue(shared: &Shared, connection: &mut MultiplexedConnection) -> RedisResult<()> {
+    let room = shared.room().min(RESCUED);
+    if room == 0 {
+        return Ok(());
+    }
+    let lease = shared.options.lease;
+    let mut pending = redis::cmd("XPENDING");
+    pending.arg(&shared.keys.stream).arg(GROUP).arg("IDLE").arg(millis(lease)).arg("-").arg("+").arg(room);
+    let taken = reader::claim(shared, connection, &pending, lease).await?;
+    if !taken.is_empty() {
+        tracing::info!(queue = shared.options.queue.as_str(), count = taken.len(), "jobs of lost workers were rescued");
+        metric::rescued(shared.options.queue, taken.len());
+        shared.take_in(taken);
+    }
+    Ok(())
+}
+
+/// Forgets consumers that were silent for long and hold nothing; the one named at once.
+pub(super) async fn reap(shared: &Shared, connection: &mut MultiplexedConnection, name: &str) -> RedisResult<()> {
+    let mut script = REAP.key(&shared.keys.stream);
+    script.arg(GROUP).arg(millis(REAP_IDLE)).arg(name);
+    script.invoke_async(connection).await
+}

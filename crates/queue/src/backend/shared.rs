@@ -1,0 +1,322 @@
+//! What the pumps of one backend share: what is held, what waits, and how many slots are taken.
+
+use std::{
+    collections::{HashMap, VecDeque, hash_map::Entry},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::task::AtomicWaker;
+use tokio::sync::{Notify, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::BackendOptions;
+use crate::{
+    Config, Error,
+    connection::{Connector, Outage},
+    delivery::{Finish, Held, Message, Verb},
+    envelope::Decoded,
+    keys::Keys,
+    metric,
+    scripts::RECORDS,
+    unique::UniqueKey,
+};
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) options: BackendOptions,
+    pub(super) keys: Keys,
+    pub(super) connector: Connector,
+    pub(super) outage: Outage,
+    /// The worker's loop.
+    pub(super) waker: AtomicWaker,
+    /// Room was made, or it is time to look again.
+    pub(super) demand: Notify,
+    /// A slot became free.
+    pub(super) freed: Notify,
+    pub(super) paused: AtomicBool,
+    /// The reader's connection, to end its blocking read.
+    pub(super) reader_id: AtomicI64,
+    /// Nothing more is fetched or started.
+    pub(super) stopping: CancellationToken,
+    pub(super) reader_ended: CancellationToken,
+    /// The worker was dropped.
+    pub(super) abandoned: CancellationToken,
+    /// All is settled, or was waited for long enough.
+    pub(super) closed: CancellationToken,
+    state: Mutex<State>,
+    outbox: mpsc::UnboundedSender<Message>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Everything whose outcome is not in Redis yet, by entry: what leases are renewed for.
+    held: HashMap<String, Arc<Held>>,
+    /// Fetched, not yet asked for.
+    buffer: VecDeque<Arc<Held>>,
+    /// May run, not yet taken by the worker.
+    ready: VecDeque<Arc<Held>>,
+    /// Asked whether they may run.
+    starting: usize,
+    /// Slots taken: starting, ready, or running.
+    busy: usize,
+}
+
+/// An entry as Redis delivered it.
+#[derive(Debug)]
+pub(super) struct Fetched {
+    pub(super) entry: String,
+    pub(super) deliveries: u32,
+    /// The fields and values of the entry, in turn.
+    pub(super) fields: Vec<Vec<u8>>,
+}
+
+impl Shared {
+    pub(super) fn new(
+        config: &Config,
+        options: BackendOptions,
+        outbox: mpsc::UnboundedSender<Message>,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            keys: Keys::new(config, options.queue)?,
+            connector: Connector::new(config)?,
+            options,
+            outage: Outage::default(),
+            waker: AtomicWaker::new(),
+            demand: Notify::new(),
+            freed: Notify::new(),
+            paused: AtomicBool::new(false),
+            reader_id: AtomicI64::new(0),
+            stopping: CancellationToken::new(),
+            reader_ended: CancellationToken::new(),
+            abandoned: CancellationToken::new(),
+            closed: CancellationToken::new(),
+            state: Mutex::default(),
+            outbox,
+        })
+    }
+
+    /// The next job that may run, if any. Asks for those that wait and have a slot.
+    pub(super) fn next(&self) -> Option<Arc<Held>> {
+        if self.is_resting() {
+            return None;
+        }
+        let mut state = self.state();
+        while state.busy < self.options.slots {
+            let Some(held) = state.buffer.pop_front() else { break };
+            state.busy += 1;
+            state.starting += 1;
+            self.send(Message::Start(held));
+        }
+        let next = state.ready.pop_front();
+        if state.buffer.len() <= self.options.prefetch / 2 {
+            self.demand.notify_one();
+        }
+        next
+    }
+
+    /// How many jobs may be fetched; 0 while it is not worth a round trip.
+    pub(super) fn room(&self) -> usize {
+        if self.is_resting() {
+            return 0;
+        }
+        let state = self.state();
+        if state.buffer.len() > self.options.prefetch / 2 {
+            return 0;
+        }
+        let wanted = self.options.slots + self.options.prefetch;
+        wanted.saturating_sub(state.busy + state.buffer.len()).min(RECORDS)
+    }
+
+    /// Sorts what Redis delivered: jobs into the buffer, the unknown into the future, the unreadable and the poisonous to the
+    /// dead letters.
+    pub(super) fn take_in(&self, fetched: Vec<Fetched>) {
+        let jobs: Vec<Held> = fetched.into_iter().filter_map(|entry| self.read(entry)).collect();
+        let mut state = self.state();
+        for held in jobs {
+            let held = Arc::new(held);
+            // An entry that is held already was claimed by two of our own pumps at once.
+            if let Entry::Vacant(place) = state.held.entry(held.entry.clone()) {
+                place.insert(Arc::clone(&held));
+                state.buffer.push_back(held);
+            }
+        }
+        drop(state);
+        self.waker.wake();
+    }
+
+    fn read(&self, fetched: Fetched) -> Option<Held> {
+        let Fetched { entry, deliveries, fields } = fetched;
+        let body = body(fields);
+        if deliveries > self.options.max_deliveries {
+            let reason = format!("its worker was lost {} times while it had this job", deliveries - 1);
+            self.bury(entry, body, reason, deliveries);
+            return None;
+        }
+        match Decoded::read(&body) {
+            Decoded::Known(envelope) => {
+                let unique = UniqueKey::of(&envelope, &self.keys);
+                return Some(Held::new(entry, deliveries, *envelope, unique));
+            }
+            Decoded::Unknown { kind, enqueued_at } => {
+                metric::unreadable(self.options.queue, "unknown_kind");
+                let age = chrono::Utc::now().signed_duration_since(enqueued_at).to_std().unwrap_or_default();
+                tracing::warn!(job.kind = kind, "a job of a kind that only newer versions know was put off");
+                if age < KEPT_UNKNOWN {
+                    let delay = (age / 4).clamp(Duration::from_secs(5), Duration::from_secs(600));
+                    self.finish(Finish::unread(entry, Verb::Later { body, delay }));
+                } else {
+                    self.bury(entry, body, format!("no worker knows jobs of kind {kind:?}"), deliveries);
+                }
+            }
+            Decoded::Malformed(why) => {
+                metric::unreadable(self.options.queue, "malformed");
+                self.bury(entry, body, format!("not a job: {why}"), deliveries);
+            }
+        }
+        None
+    }
+
+    /// Sends a dead letter of something that did not run here.
+    fn bury(&self, entry: String, body: Vec<u8>, reason: String, deliveries: u32) {
+        tracing::error!(queue = self.options.queue.as_str(), entry, reason, "a job went to the dead letters unrun");
+        metric::settled(self.options.queue, "unrun", "dead");
+        let verb = Verb::Dead { body, reason, deliveries };
+        // What can be read gives its unique key back.
+        let finish = match verb_body(&verb).map(Decoded::read) {
+            Some(Decoded::Known(envelope)) => {
+                let unique = UniqueKey::of(&envelope, &self.keys);
+                Finish::of(&Arc::new(Held::new(entry, deliveries, *envelope, unique)), verb)
+            }
+            _ => Finish::unread(entry, verb),
+        };
+        self.finish(finish);
+    }
+
+    /// The answer to a start was yes.
+    pub(super) fn may_run(&self, held: Arc<Held>) {
+        if self.is_resting() {
+            self.may_not_run();
+            return self.give_back(&held);
+        }
+        let mut state = self.state();
+        state.starting -= 1;
+        state.ready.push_back(held);
+    }
+
+    /// The answer to a start was no.
+    pub(super) fn may_not_run(&self) {
+        self.state().starting -= 1;
+        self.leave_slot();
+    }
+
+    /// Somebody else has it by now, or Redis forgot it.
+    pub(super) fn forget(&self, entry: &str) {
+        self.state().held.remove(entry);
+    }
+
+    /// Outcomes are in Redis.
+    pub(super) fn settled(&self, finished: &[Finish]) {
+        let mut state = self.state();
+        for finish in finished {
+            state.held.remove(&finish.entry);
+        }
+    }
+
+    pub(super) fn leave_slot(&self) {
+        let mut state = self.state();
+        state.busy = state.busy.saturating_sub(1);
+        metric::running(self.options.queue, state.busy);
+        drop(state);
+        self.freed.notify_one();
+    }
+
+    /// Jobs that run right now. Those that were only asked for do not count: Redis may not answer.
+    pub(super) fn running(&self) -> usize {
+        let state = self.state();
+        state.busy.saturating_sub(state.starting + state.ready.len())
+    }
+
+    /// Gives back everything that did not start.
+    pub(super) fn give_back_waiting(&self) {
+        let mut state = self.state();
+        state.busy = state.busy.saturating_sub(state.ready.len());
+        let (buffer, ready) = (std::mem::take(&mut state.buffer), std::mem::take(&mut state.ready));
+        drop(state);
+        buffer.iter().chain(&ready).for_each(|held| self.give_back(held));
+    }
+
+    /// Lets somebody else have it at once, as if it had never been delivered.
+    pub(super) fn give_back(&self, held: &Arc<Held>) {
+        metric::settled(self.options.queue, held.envelope.job.kind(), "given_back");
+        self.finish(Finish::of(held, Verb::Back { deliveries: held.deliveries - 1 }));
+    }
+
+    /// What leases must be renewed for.
+    pub(super) fn leases(&self) -> Vec<Arc<Held>> {
+        self.state().held.values().cloned().collect()
+    }
+
+    pub(super) fn holds(&self, entry: &str) -> bool {
+        self.state().held.contains_key(entry)
+    }
+
+    /// Leases that are somebody else's by now: what waits must not start, what runs is told by its late outcome.
+    pub(super) fn lose(&self, entries: &[String]) {
+        let mut state = self.state();
+        let mut lost = 0;
+        for entry in entries {
+            let Some(held) = state.held.get(entry) else { continue };
+            if held.is_settling() {
+                continue;
+            }
+            lost += 1;
+            tracing::warn!(job.id = %held.envelope.id, "a lease was lost: another worker has this job now, or Redis forgot it");
+            state.held.remove(entry);
+            state.buffer.retain(|waiting| waiting.entry != *entry);
+            let ready = state.ready.len();
+            state.ready.retain(|waiting| waiting.entry != *entry);
+            state.busy = state.busy.saturating_sub(ready - state.ready.len());
+        }
+        drop(state);
+        metric::leases_lost(self.options.queue, lost);
+    }
+
+    pub(super) fn finish(&self, finish: Finish) {
+        self.send(Message::Finish(finish));
+    }
+
+    /// After the acker ended, nobody listens: the lease runs out and the job is rescued.
+    pub(super) fn send(&self, message: Message) {
+        let _ = self.outbox.send(message);
+    }
+
+    pub(super) fn is_resting(&self) -> bool {
+        self.stopping.is_cancelled() || self.paused.load(Ordering::Relaxed)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// For how long a kind that nobody knows is put off before it becomes a dead letter: longer than any deploy takes.
+const KEPT_UNKNOWN: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// The value of field `e`; of an entry that somebody else wrote, everything there is.
+fn body(fields: Vec<Vec<u8>>) -> Vec<u8> {
+    match fields.iter().step_by(2).position(|name| name == b"e") {
+        Some(place) if place * 2 + 1 < fields.len() => fields.into_iter().nth(place * 2 + 1).unwrap_or_default(),
+        _ => fields.join(&b' '),
+    }
+}
+
+fn verb_body(verb: &Verb) -> Option<&[u8]> {
+    match verb {
+        Verb::Dead { body, .. } => Some(body),
+        _ => None,
+    }
+}

@@ -1,0 +1,158 @@
+//! One hand-over of a job from Redis to this process, and what is said about it in return.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use redis::ScriptInvocation;
+use tokio::sync::oneshot;
+
+use crate::{Envelope, JobId, touched::millis, unique::UniqueKey};
+
+/// A delivery that this process holds: its lease is renewed until its outcome reached Redis.
+#[derive(Debug)]
+pub(crate) struct Held {
+    /// The entry's id in the stream; begins with the time at which it became ready.
+    pub(crate) entry: String,
+    /// How often this attempt was delivered, this time included: a count of crashes.
+    pub(crate) deliveries: u32,
+    pub(crate) envelope: Envelope,
+    pub(crate) unique: UniqueKey,
+    /// Its outcome is on the way, so Redis may not know it any more.
+    settling: AtomicBool,
+}
+
+impl Held {
+    pub(crate) fn new(entry: String, deliveries: u32, envelope: Envelope, unique: UniqueKey) -> Self {
+        Self { entry, deliveries, envelope, unique, settling: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn is_settling(&self) -> bool {
+        self.settling.load(Ordering::Relaxed)
+    }
+
+    /// How long it was ready, by the clocks of Redis and of this machine.
+    pub(crate) fn waited(&self) -> Duration {
+        let since = self.entry.split('-').next().and_then(|ms| ms.parse::<i64>().ok()).unwrap_or_default();
+        let waited = chrono::Utc::now().timestamp_millis().saturating_sub(since);
+        Duration::from_millis(waited.max(0).cast_unsigned())
+    }
+}
+
+/// What the acker is told.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// May this run?
+    Start(Arc<Held>),
+    /// This is what became of it.
+    Finish(Finish),
+    /// Say when everything before this is in Redis.
+    Flush(oneshot::Sender<()>),
+}
+
+/// One outcome on its way to Redis.
+#[derive(Debug)]
+pub(crate) struct Finish {
+    pub(crate) entry: String,
+    /// Absent for what could not be read.
+    pub(crate) held: Option<Arc<Held>>,
+    pub(crate) verb: Verb,
+}
+
+/// The verbs of `finish.lua`.
+#[derive(Debug)]
+pub(crate) enum Verb {
+    Done,
+    Drop,
+    Next { body: Vec<u8>, unique: UniqueKey },
+    Later { body: Vec<u8>, delay: Duration },
+    Dead { body: Vec<u8>, reason: String, deliveries: u32 },
+    Back { deliveries: u32 },
+}
+
+impl Finish {
+    pub(crate) fn of(held: &Arc<Held>, verb: Verb) -> Self {
+        held.settling.store(true, Ordering::Relaxed);
+        Self { entry: held.entry.clone(), held: Some(Arc::clone(held)), verb }
+    }
+
+    pub(crate) fn unread(entry: String, verb: Verb) -> Self {
+        Self { entry, held: None, verb }
+    }
+
+    /// Adds the record of this outcome; `keys` counts the keys of the script so far.
+    pub(crate) fn write(&self, script: &mut ScriptInvocation<'_>, keys: &mut usize) {
+        let unique = self.held.as_ref().map(|held| &held.unique);
+        let job = self.held.as_ref().map_or_else(String::new, |held| held.envelope.id.to_string());
+        let index = unique.map_or(0, |unique| add_keys(script, keys, unique));
+        let mode = unique.map_or("-", |unique| unique.mode);
+        script.arg(self.verb.name()).arg(&self.entry).arg(job).arg(mode).arg(index);
+        match &self.verb {
+            Verb::Done | Verb::Drop => blank(script, 5),
+            Verb::Next { body, unique } => {
+                let index = add_keys(script, keys, unique);
+                script.arg(body).arg(&unique.value).arg(millis(unique.life)).arg(unique.mode).arg(index);
+            }
+            Verb::Later { body, delay } => {
+                let (value, life) = unique.map_or(("", 0), |unique| (&unique.value, millis(unique.life)));
+                script.arg(body).arg(millis(*delay)).arg(value).arg(life);
+                blank(script, 1);
+            }
+            Verb::Dead { body, reason, deliveries } => {
+                script.arg(body).arg(reason).arg(*deliveries);
+                blank(script, 2);
+            }
+            Verb::Back { deliveries } => {
+                script.arg(*deliveries);
+                blank(script, 4);
+            }
+        }
+    }
+
+    pub(crate) fn job_id(&self) -> Option<JobId> {
+        self.held.as_ref().map(|held| held.envelope.id)
+    }
+}
+
+impl Verb {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Drop => "drop",
+            Self::Next { .. } => "next",
+            Self::Later { .. } => "later",
+            Self::Dead { .. } => "dead",
+            Self::Back { .. } => "back",
+        }
+    }
+
+    /// Bytes it takes in a script, about.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Next { body, .. } | Self::Later { body, .. } | Self::Dead { body, .. } => body.len(),
+            Self::Done | Self::Drop | Self::Back { .. } => 0,
+        }
+    }
+
+    /// Whether an outcome that came too late means that somebody else has the job, or that Redis forgot it.
+    pub(crate) fn matters(&self) -> bool {
+        !matches!(self, Self::Done | Self::Drop | Self::Back { .. })
+    }
+}
+
+/// Adds a unique key and its running mark; the answer is the index of the first in KEYS.
+pub(crate) fn add_keys(script: &mut ScriptInvocation<'_>, keys: &mut usize, unique: &UniqueKey) -> usize {
+    script.key(&unique.key).key(&unique.running);
+    *keys += 2;
+    *keys - 1
+}
+
+fn blank(script: &mut ScriptInvocation<'_>, count: usize) {
+    for _ in 0..count {
+        script.arg("");
+    }
+}

@@ -1,0 +1,14 @@
+-- Puts a dead letter back into the line, in one step: it is never in both places and never in none.
+-- KEYS: dead, stream, unique key. ARGV: letter, body, claim, life of the claim in ms.
+-- Answers '' when replayed, the claim that was there first, or nil when the letter is gone.
+if #redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1]) == 0 then
+  return nil
+end
+local first = redis.call('GET', KEYS[3])
+if first then
+  return first
+end
+redis.call('XADD', KEYS[2], '*', 'e', ARGV[2])
+redis.call('SET', KEYS[3], ARGV[3], 'PX', ARGV[4])
+redis.call('XDEL', KEYS[1], ARGV[1])
+return ''

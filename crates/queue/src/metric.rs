@@ -1,0 +1,47 @@
+//! The names of the queue's metrics, in one place. Labels are bounded: queue, kind, outcome.
+
+use std::time::Duration;
+
+use crate::QueueName;
+
+pub(crate) fn enqueued(queue: QueueName, kind: &'static str, new: bool) {
+    let result = if new { "new" } else { "already" };
+    metrics::counter!("jirafleet_queue_enqueued_total", "queue" => queue.as_str(), "kind" => kind, "result" => result)
+        .increment(1);
+}
+
+/// What became of a delivery: `done`, `next`, `snooze`, `retry`, `dead`, `overtaken`, `busy`, `lost`, `given_back`.
+pub(crate) fn settled(queue: QueueName, kind: &'static str, outcome: &'static str) {
+    metrics::counter!("jirafleet_queue_jobs_total", "queue" => queue.as_str(), "kind" => kind, "outcome" => outcome)
+        .increment(1);
+}
+
+/// How long a job was ready before it started.
+pub(crate) fn waited(queue: QueueName, kind: &'static str, wait: Duration) {
+    metrics::histogram!("jirafleet_queue_wait_seconds", "queue" => queue.as_str(), "kind" => kind).record(wait);
+}
+
+pub(crate) fn rescued(queue: QueueName, count: usize) {
+    metrics::counter!("jirafleet_queue_rescued_total", "queue" => queue.as_str()).increment(count as u64);
+}
+
+pub(crate) fn leases_lost(queue: QueueName, count: usize) {
+    metrics::counter!("jirafleet_queue_leases_lost_total", "queue" => queue.as_str()).increment(count as u64);
+}
+
+pub(crate) fn outcomes_late(queue: QueueName, count: usize) {
+    metrics::counter!("jirafleet_queue_outcomes_late_total", "queue" => queue.as_str()).increment(count as u64);
+}
+
+pub(crate) fn promoted(queue: QueueName, count: u64) {
+    metrics::counter!("jirafleet_queue_promoted_total", "queue" => queue.as_str()).increment(count);
+}
+
+pub(crate) fn unreadable(queue: QueueName, what: &'static str) {
+    metrics::counter!("jirafleet_queue_unreadable_total", "queue" => queue.as_str(), "what" => what).increment(1);
+}
+
+pub(crate) fn running(queue: QueueName, count: usize) {
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+    metrics::gauge!("jirafleet_queue_slots_busy", "queue" => queue.as_str()).set(count as f64);
+}

@@ -1,0 +1,175 @@
+//! The touched set: group commit for everything that says "look at this issue again".
+//!
+//! Issues wait by the time of their first touch, in lanes, so that one request to Jira brings a hundred up to date, and no
+//! issue is fetched twice at once. Reading removes nothing: what was touched again meanwhile stays, at the back of the line.
+
+use std::{collections::BTreeMap, fmt};
+
+use chrono::{DateTime, Utc};
+use domain::{InstanceId, IssueId};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Envelope, Error, Job, Producer, QueueName,
+    keys::Keys,
+    scripts::{RECORDS, SETTLE_TOUCHED, TOUCH, TOUCHED},
+    unique::UniqueKey,
+};
+
+/// One share of an instance's issues: batches of different lanes run side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Lane(u8);
+
+impl Lane {
+    /// Every lane.
+    pub const ALL: [Self; 4] = [Self(0), Self(1), Self(2), Self(3)];
+
+    /// Where an issue waits, for ever the same. Ids come in runs, so they are spread by the upper bits of a product.
+    pub fn of(issue: IssueId) -> Self {
+        let spread = issue.0.cast_unsigned().wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        Self::ALL[usize::from((spread >> 62) as u8 & 3)]
+    }
+}
+
+impl fmt::Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A touched issue, as it was when it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TouchedIssue {
+    /// Which.
+    pub id: IssueId,
+    /// Since when it waits.
+    pub first_touched_at: DateTime<Utc>,
+    /// How often it was touched since it was last settled.
+    pub count: u64,
+    /// Count and mark of the last touch. The mark is random: a count alone could come round to the same number.
+    seen: String,
+}
+
+/// The oldest touched issues of one lane.
+#[derive(Clone, Debug)]
+pub struct Touched {
+    /// Oldest first.
+    pub entries: Vec<TouchedIssue>,
+    instance: InstanceId,
+    lane: Lane,
+}
+
+impl Touched {
+    /// The issues' ids, oldest touch first.
+    pub fn ids(&self) -> Vec<IssueId> {
+        self.entries.iter().map(|entry| entry.id).collect()
+    }
+}
+
+/// How many issues of the lane are still touched: if any, the handler returns `Outcome::Next`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Remaining(pub u64);
+
+/// One lane of one instance, ready to be read.
+#[derive(Clone, Debug)]
+pub struct TouchedLane<'a> {
+    producer: &'a Producer,
+    instance: InstanceId,
+    lane: Lane,
+}
+
+impl TouchedLane<'_> {
+    /// Up to `n` issues (500 at most) whose first touch is longest ago. They stay until they are settled.
+    pub async fn oldest(&self, n: usize) -> Result<Touched, Error> {
+        let (set, counts) = self.keys();
+        let mut script = TOUCHED.key(set);
+        script.key(counts).arg(n.min(RECORDS));
+        let found: Vec<(i64, f64, String)> = self.producer.run(&script).await?;
+        let entries = found.into_iter().map(read).collect::<Option<_>>();
+        let entries =
+            entries.ok_or_else(|| Error::Unreadable("a touched issue has no valid time or count".to_owned()))?;
+        Ok(Touched { entries, instance: self.instance, lane: self.lane })
+    }
+
+    fn keys(&self) -> (String, String) {
+        let keys = self.producer.keys(QueueName::Live);
+        (keys.touched(self.instance, self.lane), keys.counts(self.instance, self.lane))
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "milliseconds fit a double exactly for 285,000 years")]
+fn read((id, score, seen): (i64, f64, String)) -> Option<TouchedIssue> {
+    let first_touched_at = DateTime::from_timestamp_millis(score as i64)?;
+    let count = seen.split(':').next()?.parse().ok()?;
+    Some(TouchedIssue { id: IssueId(id), first_touched_at, count, seen })
+}
+
+impl Producer {
+    /// Says "look at these again": when this returns, Redis holds the touch and a job that will look. One round trip for up
+    /// to 500 issues.
+    pub async fn touch(&self, instance: InstanceId, issues: &[IssueId], now: DateTime<Utc>) -> Result<(), Error> {
+        for chunk in issues.chunks(RECORDS) {
+            self.touch_some(instance, chunk, now).await?;
+        }
+        Ok(())
+    }
+
+    /// One lane's share of the touched set.
+    pub fn touched(&self, instance: InstanceId, lane: Lane) -> TouchedLane<'_> {
+        TouchedLane { producer: self, instance, lane }
+    }
+
+    /// Removes what was looked at, except what was touched again since it was read.
+    pub async fn settle_touched(&self, touched: &Touched) -> Result<Remaining, Error> {
+        let (set, counts) = self.touched(touched.instance, touched.lane).keys();
+        let mut script = SETTLE_TOUCHED.key(set);
+        script.key(counts);
+        for entry in &touched.entries {
+            script.arg(entry.id.0).arg(&entry.seen);
+        }
+        Ok(Remaining(self.run(&script).await?))
+    }
+
+    async fn touch_some(&self, instance: InstanceId, issues: &[IssueId], now: DateTime<Utc>) -> Result<(), Error> {
+        let keys: &Keys = self.keys(QueueName::Live);
+        let mut script = TOUCH.key(&keys.stream);
+        script.arg(now.timestamp_millis()).arg(format!("{:x}", rand::random::<u64>()));
+        for (lane, issues) in by_lane(issues) {
+            let envelope = Envelope::new(Job::SyncTouched { instance, lane }, now, self.trace_parent().cloned());
+            let unique = UniqueKey::of(&envelope, keys);
+            script.key(&unique.key).key(keys.touched(instance, lane)).key(keys.counts(instance, lane));
+            script.arg(envelope.encode()?).arg(&unique.value).arg(millis(unique.life)).arg(issues.len());
+            for issue in issues {
+                script.arg(issue.0);
+            }
+        }
+        self.run(&script).await
+    }
+}
+
+fn by_lane(issues: &[IssueId]) -> BTreeMap<Lane, Vec<IssueId>> {
+    let mut lanes: BTreeMap<Lane, Vec<IssueId>> = BTreeMap::new();
+    for issue in issues {
+        lanes.entry(Lane::of(*issue)).or_default().push(*issue);
+    }
+    lanes
+}
+
+/// A duration as the scripts take it.
+pub(crate) fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lanes_are_stable_and_even() {
+        assert_eq!(Lane::of(IssueId(10_000)), Lane::of(IssueId(10_000)));
+        let lanes = by_lane(&(10_000..20_000).map(IssueId).collect::<Vec<_>>());
+        assert_eq!(lanes.keys().copied().collect::<Vec<_>>(), Lane::ALL);
+        assert!(lanes.values().all(|issues| (2_000..3_000).contains(&issues.len())), "about a quarter each");
+    }
+}

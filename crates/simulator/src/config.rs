@@ -1,0 +1,83 @@
+//! What a made-up Jira Cloud site is asked to be: how large, how late, and who may look at it.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+
+/// One simulated site. The same configuration gives the same site, letter for letter.
+#[derive(Clone)]
+pub struct Config {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The site's name: links inside answers start with `https://<name>.atlassian.net`.
+    pub name: String,
+    /// What everything made up is drawn from.
+    pub seed: u64,
+    /// Number of projects, at least 1.
+    pub projects: usize,
+    /// Number of people; the service account is one more.
+    pub users: usize,
+    /// Number of issues in all, spread over the projects.
+    pub issues: usize,
+    /// Comments of an issue; drawn per issue.
+    pub comments_per_issue: RangeInclusive<usize>,
+    /// Changelog entries of an issue; drawn per issue.
+    pub histories_per_issue: RangeInclusive<usize>,
+    /// How long the search index takes to see a change; drawn per change. What was there at the start is indexed.
+    pub index_lag: RangeInclusive<Duration>,
+    /// Most issues a search page holds once real fields are asked for (about 100 on the real thing).
+    pub page_cap: usize,
+    /// Most comments embedded in an issue; the oldest are left out.
+    pub embedded_comment_cap: usize,
+    /// Most changelog entries embedded by search and bulk fetch; the oldest are left out.
+    pub embedded_history_cap: usize,
+    /// Who signs in.
+    pub email: String,
+    /// The API token that goes with `email`.
+    pub token: String,
+    /// The profile zone of the service account: JQL literals and timestamps are in it.
+    pub account_time_zone: Tz,
+    /// Pauses before a failed webhook delivery is tried again: Jira's five tries, compressed.
+    pub webhook_retries: Vec<Duration>,
+    /// How long a receiver may take to answer a webhook.
+    pub webhook_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            name: "acme".into(),
+            seed: 1,
+            projects: 3,
+            users: 12,
+            issues: 300,
+            comments_per_issue: 0..=6,
+            histories_per_issue: 0..=10,
+            index_lag: Duration::ZERO..=Duration::ZERO,
+            page_cap: 100,
+            embedded_comment_cap: 100,
+            embedded_history_cap: 40,
+            email: "mirror@example.com".into(),
+            token: "simulated-token".into(),
+            account_time_zone: Tz::Europe__Berlin,
+            webhook_retries: [50, 100, 200, 400, 800].map(Duration::from_millis).to_vec(),
+            webhook_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("name", &self.name)
+            .field("listen", &self.listen)
+            .field("seed", &self.seed)
+            .field("projects", &self.projects)
+            .field("issues", &self.issues)
+            .finish_non_exhaustive()
+    }
+}

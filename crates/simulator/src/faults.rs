@@ -1,0 +1,196 @@
+//! What goes wrong on purpose, and what was asked: faults scripted per route, the state of the token, counts.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::world::World;
+
+/// A route of the simulated site, as faults and counts name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Route {
+    /// `GET|POST /rest/api/3/search/jql`
+    Search,
+    /// `POST /rest/api/3/search/approximate-count`
+    ApproximateCount,
+    /// `POST /rest/api/3/issue/bulkfetch`
+    BulkFetch,
+    /// `POST /rest/api/3/changelog/bulkfetch`
+    ChangelogBulkFetch,
+    /// `GET /rest/api/3/issue/{idOrKey}`
+    Issue,
+    /// `GET /rest/api/3/issue/{idOrKey}/changelog`
+    IssueChangelog,
+    /// `GET /rest/api/3/issue/{idOrKey}/comment`
+    IssueComments,
+    /// `GET /rest/api/3/project/search`
+    Projects,
+    /// `GET /rest/api/3/users/search`
+    Users,
+    /// `GET /rest/api/3/field`
+    Fields,
+    /// `GET /rest/api/3/myself`
+    Myself,
+    /// `GET /rest/api/3/serverInfo`
+    ServerInfo,
+    /// `GET|POST /rest/api/3/search`, which is gone
+    OldSearch,
+    /// Everything else
+    Unknown,
+}
+
+impl Route {
+    /// The route a path template belongs to.
+    pub(crate) fn of(path: &str) -> Self {
+        match path {
+            "/rest/api/3/search/jql" => Self::Search,
+            "/rest/api/3/search/approximate-count" => Self::ApproximateCount,
+            "/rest/api/3/issue/bulkfetch" => Self::BulkFetch,
+            "/rest/api/3/changelog/bulkfetch" => Self::ChangelogBulkFetch,
+            "/rest/api/3/issue/{id}" => Self::Issue,
+            "/rest/api/3/issue/{id}/changelog" => Self::IssueChangelog,
+            "/rest/api/3/issue/{id}/comment" => Self::IssueComments,
+            "/rest/api/3/project/search" => Self::Projects,
+            "/rest/api/3/users/search" => Self::Users,
+            "/rest/api/3/field" => Self::Fields,
+            "/rest/api/3/myself" => Self::Myself,
+            "/rest/api/3/serverInfo" => Self::ServerInfo,
+            "/rest/api/3/search" => Self::OldSearch,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// What happens to a request instead of (or before) its answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// 429 by the burst limit, with `Retry-After` in whole seconds or without.
+    RateLimited(Option<Duration>),
+    /// This status (500, 502, 503 ..) with Jira's error body, with `Retry-After` or without.
+    Status(u16, Option<Duration>),
+    /// The right answer, this much later.
+    Slow(Duration),
+    /// The connection breaks off in the middle of the answer.
+    Cut,
+}
+
+/// How often what was asked since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Requests {
+    /// All requests, refused ones included.
+    pub total: u64,
+    /// The same by route.
+    pub by_route: BTreeMap<Route, u64>,
+}
+
+impl Requests {
+    /// Requests of one route.
+    pub fn of(&self, route: Route) -> u64 {
+        self.by_route.get(&route).copied().unwrap_or(0)
+    }
+}
+
+/// What the site thinks of the credentials it is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Token {
+    #[default]
+    Valid,
+    /// Answered as nobody: 200 and empty lists.
+    Expired,
+    /// Answered with 401.
+    Refused,
+    /// Locked out until somebody solves a CAPTCHA: 403.
+    LockedOut,
+}
+
+/// The mutable part of the front door.
+#[derive(Default)]
+pub(crate) struct Door {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    requests: Requests,
+    token: Token,
+    faults: HashMap<Route, VecDeque<Fault>>,
+    any: VecDeque<Fault>,
+    poisoned: BTreeSet<u64>,
+}
+
+impl Door {
+    /// Counts a request and takes the fault that was scripted for it, its own before those for any route.
+    pub(crate) fn enter(&self, route: Route) -> (Token, Option<Fault>) {
+        let mut inner = self.lock();
+        inner.requests.total += 1;
+        *inner.requests.by_route.entry(route).or_default() += 1;
+        let own = inner.faults.get_mut(&route).and_then(VecDeque::pop_front);
+        let fault = own.or_else(|| inner.any.pop_front());
+        (inner.token, fault)
+    }
+
+    /// Whether any of these issues makes the site stumble.
+    pub(crate) fn is_poisoned(&self, mut ids: impl Iterator<Item = u64>) -> bool {
+        let inner = self.lock();
+        !inner.poisoned.is_empty() && ids.any(|id| inner.poisoned.contains(&id))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl World {
+    /// Requests seen so far.
+    pub fn requests(&self) -> Requests {
+        self.door.lock().requests.clone()
+    }
+
+    /// The token stops working the quiet way: reads answer 200 and empty lists, `/myself` 401.
+    pub fn expire_token(&self) {
+        self.door.lock().token = Token::Expired;
+    }
+
+    /// The token stops working the loud way: 401 on every route.
+    pub fn require_auth_401(&self) {
+        self.door.lock().token = Token::Refused;
+    }
+
+    /// The account is locked out by a CAPTCHA: 403 on every route.
+    pub fn lock_out(&self) {
+        self.door.lock().token = Token::LockedOut;
+    }
+
+    /// The token works again.
+    pub fn restore_token(&self) {
+        self.door.lock().token = Token::Valid;
+    }
+
+    /// The next `times` requests of this route meet this fault, after those scripted before.
+    pub fn fail_next(&self, route: Route, times: usize, fault: &Fault) {
+        let mut inner = self.door.lock();
+        inner.faults.entry(route).or_default().extend(std::iter::repeat_n(fault.clone(), times));
+    }
+
+    /// The next `times` requests of any route meet this fault.
+    pub fn fail_any(&self, times: usize, fault: &Fault) {
+        self.door.lock().any.extend(std::iter::repeat_n(fault.clone(), times));
+    }
+
+    /// Forgets every scripted fault; poisoned issues stay poisoned.
+    pub fn clear_faults(&self) {
+        let mut inner = self.door.lock();
+        inner.faults.clear();
+        inner.any.clear();
+    }
+
+    /// Any read that holds this issue answers 500 from now on.
+    pub fn poison(&self, id: u64) {
+        self.door.lock().poisoned.insert(id);
+    }
+
+    /// The issue can be read again.
+    pub fn cure(&self, id: u64) {
+        self.door.lock().poisoned.remove(&id);
+    }
+}

@@ -1,0 +1,75 @@
+//! Serves a world over HTTP, as one Jira site.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::config::Config;
+use crate::world::World;
+use crate::{rest, webhooks};
+
+/// How long open requests may go on after `stop`.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// A running site. Dropping it stops it, too.
+pub struct Simulator {
+    world: Arc<World>,
+    address: SocketAddr,
+    server: JoinHandle<io::Result<()>>,
+    sender: JoinHandle<()>,
+    stop: DropGuard,
+}
+
+impl Simulator {
+    /// Makes the site and serves it from now on. Fails when the address is taken.
+    pub async fn start(config: Config) -> io::Result<Self> {
+        let listener = TcpListener::bind(config.listen).await?;
+        let address = listener.local_addr()?;
+        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        let client = client.build().map_err(io::Error::other)?;
+        // A large site takes a second to make up.
+        let world = tokio::task::spawn_blocking(move || World::new(config)).await.map_err(io::Error::other)?;
+        let world = Arc::new(world);
+        let stop = CancellationToken::new();
+        let sender = tokio::spawn(webhooks::send_all(world.clone(), client, stop.clone()));
+        let listener = listener.tap_io(|stream| {
+            // Without it small answers may wait for the client's delayed acknowledgement.
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "the simulated site could not set TCP_NODELAY");
+            }
+        });
+        let quiet = stop.clone().cancelled_owned();
+        let served = axum::serve(listener, rest::router(world.clone())).with_graceful_shutdown(quiet);
+        let server = tokio::spawn(async move { served.await });
+        Ok(Self { world, address, server, sender, stop: stop.drop_guard() })
+    }
+
+    /// Where it listens, such as `http://127.0.0.1:40123`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The site behind the routes, to script and to compare with.
+    pub fn world(&self) -> Arc<World> {
+        self.world.clone()
+    }
+
+    /// Stops listening, lets open requests end (for two seconds at most) and drops webhooks on their way.
+    pub async fn stop(self) {
+        let Self { server, sender, stop, .. } = self;
+        drop(stop);
+        let abort = server.abort_handle();
+        if tokio::time::timeout(GRACE, server).await.is_err() {
+            abort.abort();
+        }
+        if let Err(error) = sender.await {
+            tracing::warn!(%error, "the simulated site's webhook sender ended badly");
+        }
+    }
+}

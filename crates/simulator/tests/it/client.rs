@@ -1,0 +1,82 @@
+//! A plain client: asks as the service account and hands back status, headers and JSON.
+
+use std::sync::Arc;
+
+use reqwest::header::HeaderMap;
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+use simulator::{Config, Simulator, World};
+
+/// A running site and someone who may ask it.
+pub(crate) struct Site {
+    pub(crate) simulator: Simulator,
+    pub(crate) world: Arc<World>,
+    client: reqwest::Client,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) json: Value,
+}
+
+impl Site {
+    pub(crate) async fn start(config: Config) -> Self {
+        let simulator = Simulator::start(config).await.unwrap();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        Self { world: simulator.world(), simulator, client }
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let config = self.world.config();
+        let request = self.client.request(method, format!("{}{path}", self.simulator.url()));
+        request.basic_auth(&config.email, Some(&config.token))
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        reply(self.request(Method::GET, path)).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
+        reply(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// One page of a search.
+    pub(crate) async fn search(&self, body: Value) -> Reply {
+        self.post("/rest/api/3/search/jql", &body).await
+    }
+
+    /// Every id a search finds, page by page; `between` runs after each page.
+    pub(crate) async fn traverse(&self, jql: &str, page: usize, mut between: impl FnMut(&World)) -> Vec<u64> {
+        let (mut found, mut token) = (Vec::new(), None::<String>);
+        loop {
+            let mut body = json!({"jql": jql, "maxResults": page});
+            if let Some(token) = &token {
+                body["nextPageToken"] = json!(token);
+            }
+            let reply = self.search(body).await;
+            assert_eq!(reply.status, 200, "{reply:?}");
+            found.extend(ids(&reply.json["issues"]));
+            token = reply.json["nextPageToken"].as_str().map(str::to_owned);
+            assert_eq!(reply.json["isLast"].as_bool().unwrap(), token.is_none());
+            if token.is_none() {
+                return found;
+            }
+            between(&self.world);
+        }
+    }
+}
+
+pub(crate) async fn reply(request: RequestBuilder) -> Reply {
+    let response = request.send().await.unwrap();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let json = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap_or_default();
+    Reply { status, headers, json }
+}
+
+/// The ids in a list of issues.
+pub(crate) fn ids(issues: &Value) -> Vec<u64> {
+    issues.as_array().unwrap().iter().map(|issue| issue["id"].as_str().unwrap().parse().unwrap()).collect()
+}

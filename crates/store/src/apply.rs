@@ -1,0 +1,85 @@
+//! The one door into the mirror: snapshots become rows, and newer wins.
+//!
+//! PostgreSQL is asked first what it holds, so a page that brings nothing new writes nothing. What is newer is written with
+//! everything that hangs on it, a statement a table: arrays in, ordered by key, so that two writers lock in one order.
+
+mod aliases;
+mod children;
+mod content;
+mod people;
+mod verdict;
+
+use std::collections::{BTreeMap, HashMap};
+
+use domain::{InstanceId, IssueId, IssueSnapshot};
+
+use crate::{Error, TenantTx, orm::stored};
+use children::Family;
+pub(crate) use people::Person;
+use verdict::{Held, Sighting, Verdict};
+
+/// What became of the snapshots that were applied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Brought something new and were written.
+    pub written: usize,
+    /// Said what the mirror held already.
+    pub unchanged: usize,
+    /// Were older than what the mirror holds, or came after the issue's deletion.
+    pub refused: usize,
+}
+
+impl TenantTx {
+    /// Puts snapshots into the mirror. Of two for one issue the one with the greater `(updated, observed)` counts, in
+    /// whatever order they come; what a newer snapshot does not list is gone.
+    pub async fn apply(&mut self, instance: InstanceId, snapshots: &[IssueSnapshot]) -> Result<Applied, Error> {
+        let page = newest_of_each(snapshots);
+        if page.is_empty() {
+            return Ok(Applied::default());
+        }
+        let held = self.held(instance, page.keys().map(|id| id.0).collect()).await?;
+        let judged = page.values().map(|sighting| (sighting, verdict::judge(held.get(&sighting.id()), sighting)));
+        let judged: Vec<(&Sighting<'_>, Verdict)> = judged.collect();
+        let mut applied = Applied { refused: snapshots.len() - page.len(), ..Applied::default() };
+        let news: Vec<&Sighting<'_>> = with(&judged, Verdict::Write);
+        let written = self.write_content(instance, &news).await?;
+        self.replace_children(instance, &Family::of(&news, &written)).await?;
+        self.remember_keys(instance, &judged, &held).await?;
+        self.apply_people(instance, self.people_of(&news)).await?;
+        // Whoever was overtaken between question and answer has still been seen.
+        let overtaken = news.iter().copied().filter(|sighting| !written.contains_key(&sighting.id()));
+        let seen: Vec<&Sighting<'_>> =
+            judged.iter().filter(|(_, verdict)| verdict.moves_registers()).map(|(s, _)| *s).chain(overtaken).collect();
+        self.move_registers(instance, &seen).await?;
+        applied.written = written.len();
+        applied.unchanged = judged.iter().filter(|(_, verdict)| verdict.is_unchanged()).count();
+        applied.refused += page.len() - applied.written - applied.unchanged;
+        Ok(applied)
+    }
+
+    fn people_of(&self, news: &[&Sighting<'_>]) -> Vec<Person> {
+        let hash = |email: &_| self.keys.email_hash(self.tenant, email);
+        let people = news.iter().flat_map(|sighting| {
+            let people = sighting.snapshot.people.iter();
+            people.map(move |user| Person::new(user, sighting.observed_at, hash))
+        });
+        people.collect()
+    }
+}
+
+/// One sighting an issue: a page that lists an issue twice shows it once, as seen at the later of the two times.
+fn newest_of_each(snapshots: &[IssueSnapshot]) -> BTreeMap<IssueId, Sighting<'_>> {
+    let mut page: BTreeMap<IssueId, Sighting<'_>> = BTreeMap::new();
+    for snapshot in snapshots {
+        let observed_at = stored(snapshot.observed_at);
+        let new = Sighting { snapshot, observed_at, seen_at: observed_at };
+        page.entry(snapshot.issue.id).and_modify(|known| *known = known.joined(new)).or_insert(new);
+    }
+    page
+}
+
+fn with<'p, 's>(judged: &[(&'p Sighting<'s>, Verdict)], wanted: Verdict) -> Vec<&'p Sighting<'s>> {
+    judged.iter().filter(|(_, verdict)| *verdict == wanted).map(|(sighting, _)| *sighting).collect()
+}
+
+type HeldById = HashMap<IssueId, Held>;

@@ -1,0 +1,174 @@
+//! The issues' own rows: what is held, what is written, which registers move.
+
+use std::collections::HashMap;
+
+use domain::{InstanceId, IssueId};
+use sea_orm::sqlx::{Row, postgres::PgRow};
+
+use super::{Held, HeldById, Sighting};
+use crate::{Error, TenantTx, directory::column, orm::sql};
+
+const WRITE: &str = "/* issues.write */
+INSERT INTO mirror.issues AS t (tenant_id, instance_id, id, key, project_id, summary, description, type_id, type_name,
+    type_subtask, status_id, status_name, status_category, priority_id, priority_name, resolution_id, resolution_name,
+    assignee, reporter, creator, labels, parent_id, parent_key, sprint_ids, created_at, updated_at, resolved_at, due_on,
+    raw, content_hash, observed_at, seen_at)
+SELECT $1, $2, p.id, p.key, p.project_id, p.summary, p.description::jsonb, p.type_id, p.type_name, p.type_subtask,
+    p.status_id, p.status_name, p.status_category, p.priority_id, p.priority_name, p.resolution_id, p.resolution_name,
+    p.assignee, p.reporter, p.creator, p.labels::text[], p.parent_id, p.parent_key, p.sprint_ids::bigint[], p.created_at,
+    p.updated_at, p.resolved_at, p.due_on, p.raw::jsonb, p.content_hash, p.observed_at, p.seen_at
+FROM unnest($3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::bigint[], $9::text[], $10::bool[],
+    $11::bigint[], $12::text[], $13::text[], $14::bigint[], $15::text[], $16::bigint[], $17::text[], $18::text[],
+    $19::text[], $20::text[], $21::text[], $22::bigint[], $23::text[], $24::text[], $25::timestamptz[],
+    $26::timestamptz[], $27::timestamptz[], $28::date[], $29::text[], $30::bytea[], $31::timestamptz[],
+    $32::timestamptz[])
+    AS p (id, key, project_id, summary, description, type_id, type_name, type_subtask, status_id, status_name,
+        status_category, priority_id, priority_name, resolution_id, resolution_name, assignee, reporter, creator, labels,
+        parent_id, parent_key, sprint_ids, created_at, updated_at, resolved_at, due_on, raw, content_hash, observed_at,
+        seen_at)
+ORDER BY p.id
+ON CONFLICT (tenant_id, instance_id, id) DO UPDATE SET
+    key = excluded.key, project_id = excluded.project_id, summary = excluded.summary,
+    description = excluded.description, type_id = excluded.type_id, type_name = excluded.type_name,
+    type_subtask = excluded.type_subtask, status_id = excluded.status_id, status_name = excluded.status_name,
+    status_category = excluded.status_category, priority_id = excluded.priority_id,
+    priority_name = excluded.priority_name, resolution_id = excluded.resolution_id,
+    resolution_name = excluded.resolution_name, assignee = excluded.assignee, reporter = excluded.reporter,
+    creator = excluded.creator, labels = excluded.labels, parent_id = excluded.parent_id,
+    parent_key = excluded.parent_key, sprint_ids = excluded.sprint_ids, created_at = excluded.created_at,
+    updated_at = excluded.updated_at, resolved_at = excluded.resolved_at, due_on = excluded.due_on, raw = excluded.raw,
+    content_hash = excluded.content_hash, observed_at = excluded.observed_at,
+    seen_at = greatest(t.seen_at, excluded.seen_at)
+WHERE t.deleted_at IS NULL
+    AND (t.observed_at IS NULL OR (excluded.updated_at, excluded.observed_at) > (t.updated_at, t.observed_at))
+RETURNING t.id, t.xmax = 0 AS fresh";
+
+impl TenantTx {
+    pub(super) async fn held(&mut self, instance: InstanceId, ids: Vec<i64>) -> Result<HeldById, Error> {
+        let rows = sql("/* issues.ask */
+            SELECT id, key, updated_at, observed_at, seen_at, content_hash, deleted_at IS NOT NULL AS deleted
+            FROM mirror.issues WHERE tenant_id = $1 AND instance_id = $2 AND id = ANY ($3)")
+        .bind(self.tenant.0)
+        .bind(instance.0)
+        .bind(ids)
+        .fetch_all(self.connection())
+        .await?;
+        rows.iter().map(read_held).collect()
+    }
+
+    /// Writes new content; says which issues it was written for, and for each whether its row is a new one.
+    pub(super) async fn write_content(
+        &mut self,
+        instance: InstanceId,
+        news: &[&Sighting<'_>],
+    ) -> Result<HashMap<IssueId, bool>, Error> {
+        if news.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let issues = column(news, |sighting| &sighting.snapshot.issue);
+        let rows = sql(WRITE)
+            .bind(self.tenant.0)
+            .bind(instance.0)
+            .bind(column(&issues, |issue| issue.id.0))
+            .bind(column(&issues, |issue| issue.key.as_str()))
+            .bind(column(&issues, |issue| issue.project.0))
+            .bind(column(&issues, |issue| issue.summary.as_str()))
+            .bind(column(&issues, |issue| issue.description.as_ref().map(|document| document.as_str())))
+            .bind(column(&issues, |issue| issue.issue_type.id))
+            .bind(column(&issues, |issue| issue.issue_type.name.as_str()))
+            .bind(column(&issues, |issue| issue.issue_type.subtask))
+            .bind(column(&issues, |issue| issue.status.id))
+            .bind(column(&issues, |issue| issue.status.name.as_str()))
+            .bind(column(&issues, |issue| issue.status.category.name()))
+            .bind(column(&issues, |issue| issue.priority.as_ref().map(|priority| priority.id)))
+            .bind(column(&issues, |issue| issue.priority.as_ref().map(|priority| priority.name.as_str())))
+            .bind(column(&issues, |issue| issue.resolution.as_ref().map(|resolution| resolution.id)))
+            .bind(column(&issues, |issue| issue.resolution.as_ref().map(|resolution| resolution.name.as_str())))
+            .bind(column(&issues, |issue| issue.assignee.as_ref().map(|account| account.0.as_str())))
+            .bind(column(&issues, |issue| issue.reporter.as_ref().map(|account| account.0.as_str())))
+            .bind(column(&issues, |issue| issue.creator.as_ref().map(|account| account.0.as_str())))
+            .bind(column(&issues, |issue| array_of_texts(&issue.labels)))
+            .bind(column(&issues, |issue| issue.parent.as_ref().map(|parent| parent.id.0)))
+            .bind(column(&issues, |issue| issue.parent.as_ref().map(|parent| parent.key.as_str())))
+            .bind(column(&issues, |issue| array_of_numbers(issue.sprints.iter().map(|sprint| sprint.0))))
+            .bind(column(&issues, |issue| issue.created_at))
+            .bind(column(&issues, |issue| issue.updated_at))
+            .bind(column(&issues, |issue| issue.resolved_at))
+            .bind(column(&issues, |issue| issue.due_on))
+            .bind(column(news, |sighting| sighting.snapshot.raw.as_str()))
+            .bind(column(news, |sighting| sighting.snapshot.content_hash.as_slice()))
+            .bind(column(news, |sighting| sighting.observed_at))
+            .bind(column(news, |sighting| sighting.seen_at))
+            .fetch_all(self.connection())
+            .await?;
+        rows.iter().map(|row| Ok((IssueId(row.try_get("id")?), row.try_get("fresh")?))).collect()
+    }
+
+    /// Moves when issues were seen, and when the content that is held was last true. The insert never inserts: every row
+    /// exists, and its conflict is what locks rows in the order of their keys.
+    pub(super) async fn move_registers(&mut self, instance: InstanceId, seen: &[&Sighting<'_>]) -> Result<(), Error> {
+        if seen.is_empty() {
+            return Ok(());
+        }
+        let mut seen = seen.to_vec();
+        seen.sort_by_key(|sighting| sighting.id());
+        sql("/* issues.seen */
+            INSERT INTO mirror.issues AS t (tenant_id, instance_id, id, updated_at, observed_at, seen_at, content_hash)
+            SELECT $1, $2, p.id, p.updated_at, p.observed_at, p.seen_at, p.content_hash
+            FROM unnest($3::bigint[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::bytea[])
+                AS p (id, updated_at, observed_at, seen_at, content_hash)
+            ORDER BY p.id
+            ON CONFLICT (tenant_id, instance_id, id) DO UPDATE SET
+                seen_at = greatest(t.seen_at, excluded.seen_at),
+                observed_at = CASE
+                    WHEN t.content_hash = excluded.content_hash AND t.updated_at = excluded.updated_at
+                    THEN greatest(t.observed_at, excluded.observed_at) ELSE t.observed_at END
+            WHERE t.deleted_at IS NULL")
+        .bind(self.tenant.0)
+        .bind(instance.0)
+        .bind(column(&seen, |sighting| sighting.id().0))
+        .bind(column(&seen, |sighting| sighting.snapshot.issue.updated_at))
+        .bind(column(&seen, |sighting| sighting.observed_at))
+        .bind(column(&seen, |sighting| sighting.seen_at))
+        .bind(column(&seen, |sighting| sighting.snapshot.content_hash.as_slice()))
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+}
+
+fn read_held(row: &PgRow) -> Result<(IssueId, Held), Error> {
+    let held = Held {
+        key: row.try_get("key")?,
+        updated_at: row.try_get("updated_at")?,
+        observed_at: row.try_get("observed_at")?,
+        seen_at: row.try_get("seen_at")?,
+        content_hash: row.try_get("content_hash")?,
+        deleted: row.try_get("deleted")?,
+    };
+    Ok((IssueId(row.try_get("id")?), held))
+}
+
+/// PostgreSQL's notation of an array; arrays of arrays cannot be unnested by one level.
+fn array_of_texts(texts: &[String]) -> String {
+    let quoted = texts.iter().map(|text| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")));
+    format!("{{{}}}", quoted.collect::<Vec<_>>().join(","))
+}
+
+fn array_of_numbers(numbers: impl Iterator<Item = i64>) -> String {
+    format!("{{{}}}", numbers.map(|number| number.to_string()).collect::<Vec<_>>().join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrays_are_written_as_postgres_reads_them() {
+        let texts = ["a", "", "NULL", "x,y", "{}", "say \"hi\"", "back\\slash", "größe"].map(str::to_owned);
+        let expected = r#"{"a","","NULL","x,y","{}","say \"hi\"","back\\slash","größe"}"#;
+        assert_eq!(array_of_texts(&texts), expected);
+        assert_eq!(array_of_texts(&[]), "{}");
+        assert_eq!(array_of_numbers([1, -2].into_iter()), "{1,-2}");
+    }
+}

@@ -1,0 +1,197 @@
+//! The Jira sites of a tenant, and their secrets.
+
+use std::time::Duration;
+
+use domain::{AccountId, Instance, InstanceId, InstanceState, Site, TenantId, valid_name};
+use entity::jira_instance::{ActiveModel, Column, Entity, Model};
+use sea_orm::{
+    ActiveModelTrait,
+    ActiveValue::Set,
+    ActiveValue::Unchanged,
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder,
+    sqlx::{Row, postgres::PgRow},
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, TenantStore, TenantTx, seal::Secret};
+
+/// A site to be registered.
+#[derive(Clone, Debug)]
+pub struct NewInstance {
+    /// Unique in the whole house.
+    pub name: String,
+    /// Where Jira is.
+    pub site: Site,
+    /// The account we log in as.
+    pub email: String,
+    /// Its token.
+    pub token: SecretString,
+    /// What Jira signs webhooks with.
+    pub webhook_secret: SecretString,
+    /// How often it is polled; whole seconds, at least one.
+    pub poll_interval: Duration,
+    /// Requests a minute that Jira will take from the whole fleet.
+    pub requests_per_minute: u32,
+}
+
+/// What opens a site for us.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// The account we log in as.
+    pub email: String,
+    /// Its token.
+    pub token: SecretString,
+}
+
+/// What is sealed in `credentials_sealed`.
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    email: String,
+    token: String,
+}
+
+impl TenantStore {
+    /// Registers a site; [`Error::Conflict`] when its name is taken.
+    pub async fn add_instance(&self, new: NewInstance) -> Result<Instance, Error> {
+        valid_name("instance name", &new.name)?;
+        let id = InstanceId::generate();
+        let credentials = Credentials { email: new.email, token: new.token };
+        let secret = new.webhook_secret.expose_secret().as_bytes();
+        let row = ActiveModel {
+            tenant_id: Set(self.id().0),
+            id: Set(id.0),
+            name: Set(new.name),
+            site: Set(new.site.as_str().to_owned()),
+            poll_interval_seconds: Set(i64::try_from(new.poll_interval.as_secs()).unwrap_or(i64::MAX).max(1)),
+            requests_per_minute: Set(i32::try_from(new.requests_per_minute).unwrap_or(i32::MAX).max(1)),
+            credentials_sealed: Set(self.seal_credentials(id, &credentials)?),
+            webhook_secret_sealed: Set(self.keys().seal(Secret::Webhook, (self.id(), id), secret)?),
+            ..Default::default()
+        };
+        let mut tx = self.begin().await?;
+        let row = row.insert(&tx.orm()).await?;
+        tx.commit().await?;
+        to_instance(row)
+    }
+
+    /// This tenant's sites, by name.
+    pub async fn instances(&self) -> Result<Vec<Instance>, Error> {
+        let mut tx = self.read().await?;
+        let rows =
+            Entity::find().filter(Column::TenantId.eq(self.id().0)).order_by_asc(Column::Name).all(&tx.orm()).await?;
+        tx.rollback().await?;
+        rows.into_iter().map(to_instance).collect()
+    }
+
+    /// Remembers who we are there.
+    pub async fn set_account(&self, instance: InstanceId, account: &AccountId) -> Result<(), Error> {
+        self.change(ActiveModel { account_id: Set(Some(account.0.clone())), ..self.row(instance) }).await
+    }
+
+    /// Whether work is done for it.
+    pub async fn set_state(&self, instance: InstanceId, state: &InstanceState) -> Result<(), Error> {
+        let reason = match state {
+            InstanceState::Suspended { reason } => Some(reason.clone()),
+            InstanceState::Active | InstanceState::Paused => None,
+        };
+        let state = state.name().to_owned();
+        self.change(ActiveModel { state: Set(state), state_reason: Set(reason), ..self.row(instance) }).await
+    }
+
+    /// Takes a new token for the same account.
+    pub async fn rotate_token(&self, instance: InstanceId, token: SecretString) -> Result<(), Error> {
+        let email = self.credentials(instance).await?.email;
+        let sealed = self.seal_credentials(instance, &Credentials { email, token })?;
+        self.change(ActiveModel { credentials_sealed: Set(sealed), ..self.row(instance) }).await
+    }
+
+    /// Forgets a site and everything mirrored from it.
+    pub async fn remove_instance(&self, instance: InstanceId) -> Result<(), Error> {
+        let mut tx = self.begin().await?;
+        let done = Entity::delete_by_id((self.id().0, instance.0)).exec(&tx.orm()).await?;
+        if done.rows_affected == 0 {
+            return Err(Error::NotFound("instance"));
+        }
+        tx.commit().await
+    }
+
+    /// What opens the site, unsealed.
+    pub async fn credentials(&self, instance: InstanceId) -> Result<Credentials, Error> {
+        let row = self.instance_row(instance).await?;
+        let plain = self.keys().open(Secret::Credentials, (self.id(), instance), &row.credentials_sealed)?;
+        let Sealed { email, token } = serde_json::from_slice(&plain).map_err(|_| Error::sealed())?;
+        Ok(Credentials { email, token: token.into() })
+    }
+
+    /// What Jira signs webhooks with, unsealed.
+    pub async fn webhook_secret(&self, instance: InstanceId) -> Result<SecretString, Error> {
+        let row = self.instance_row(instance).await?;
+        let plain = self.keys().open(Secret::Webhook, (self.id(), instance), &row.webhook_secret_sealed)?;
+        String::from_utf8(plain).map(SecretString::from).map_err(|_| Error::sealed())
+    }
+
+    fn seal_credentials(&self, instance: InstanceId, credentials: &Credentials) -> Result<Vec<u8>, Error> {
+        let token = credentials.token.expose_secret().to_owned();
+        let plain = serde_json::to_vec(&Sealed { email: credentials.email.clone(), token });
+        self.keys().seal(Secret::Credentials, (self.id(), instance), &plain.map_err(|_| Error::sealed())?)
+    }
+
+    async fn instance_row(&self, instance: InstanceId) -> Result<Model, Error> {
+        let mut tx = self.read().await?;
+        let row = Entity::find_by_id((self.id().0, instance.0)).one(&tx.orm()).await?;
+        tx.rollback().await?;
+        row.ok_or(Error::NotFound("instance"))
+    }
+
+    fn row(&self, instance: InstanceId) -> ActiveModel {
+        ActiveModel { tenant_id: Unchanged(self.id().0), id: Unchanged(instance.0), ..Default::default() }
+    }
+
+    async fn change(&self, row: ActiveModel) -> Result<(), Error> {
+        let mut tx: TenantTx = self.begin().await?;
+        row.update(&tx.orm()).await.map_err(|error| Error::from(error).of_what("instance"))?;
+        tx.commit().await
+    }
+}
+
+fn to_instance(row: Model) -> Result<Instance, Error> {
+    Ok(Instance {
+        id: InstanceId(row.id),
+        tenant: TenantId(row.tenant_id),
+        name: row.name,
+        site: Site::trusted(row.site),
+        account: row.account_id.map(AccountId),
+        state: to_state(&row.state, row.state_reason)?,
+        poll_interval: Duration::from_secs(u64::try_from(row.poll_interval_seconds).unwrap_or_default()),
+        requests_per_minute: u32::try_from(row.requests_per_minute).unwrap_or_default(),
+        created_at: row.created_at,
+    })
+}
+
+/// A row of the listing across tenants, which has no secrets in it.
+pub(crate) fn listed_instance(row: &PgRow) -> Result<Instance, Error> {
+    to_instance(Model {
+        tenant_id: row.try_get("tenant_id")?,
+        id: row.try_get("id")?,
+        name: row.try_get("name")?,
+        site: row.try_get("site")?,
+        account_id: row.try_get("account_id")?,
+        state: row.try_get("state")?,
+        state_reason: row.try_get("state_reason")?,
+        poll_interval_seconds: row.try_get("poll_interval_seconds")?,
+        requests_per_minute: row.try_get("requests_per_minute")?,
+        credentials_sealed: Vec::new(),
+        webhook_secret_sealed: Vec::new(),
+        created_at: row.try_get("created_at")?,
+    })
+}
+
+fn to_state(name: &str, reason: Option<String>) -> Result<InstanceState, Error> {
+    match name {
+        "active" => Ok(InstanceState::Active),
+        "paused" => Ok(InstanceState::Paused),
+        "suspended" => Ok(InstanceState::Suspended { reason: reason.unwrap_or_default() }),
+        _ => Err(Error::Unreadable("jira_instances.state")),
+    }
+}

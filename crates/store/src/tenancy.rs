@@ -1,0 +1,223 @@
+//! From a pool of connections to a transaction of one tenant: the only road to tenants' rows.
+//!
+//! The tenant is set with the transaction's first word and forgotten with its last; PostgreSQL's policies do the rest.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use domain::TenantId;
+use sea_orm::sqlx::{
+    AssertSqlSafe, Connection, PgConnection, PgPool, Postgres, Row, Transaction,
+    pool::PoolConnection,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use crate::{
+    Error, MasterKey, System,
+    orm::{Orm, sql},
+    seal::Keys,
+};
+
+/// The newest step of the schema that this program relies on.
+pub const SCHEMA: &str = "m0004_rls";
+
+/// How long to wait for a connection before telling that all are busy.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// A connection that rested longer than this is asked whether it still lives.
+const RESTED: Duration = Duration::from_secs(5);
+
+/// Where the mirror is, and what opens its secrets.
+#[derive(Clone)]
+pub struct Config {
+    /// `postgres://..`, for the processes' login.
+    pub url: String,
+    /// Of this process.
+    pub max_connections: u32,
+    /// Opens and seals credentials.
+    pub master_key: MasterKey,
+    /// Shown in PostgreSQL's lists of sessions.
+    pub application_name: String,
+}
+
+/// The URL may contain a password.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config").field("application_name", &self.application_name).finish_non_exhaustive()
+    }
+}
+
+/// The mirror. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pool: PgPool,
+    keys: Arc<Keys>,
+}
+
+/// The mirror as one tenant may see it.
+#[derive(Clone)]
+pub struct TenantStore {
+    store: Store,
+    tenant: TenantId,
+}
+
+/// One transaction of one tenant. Dropped without [`commit`](Self::commit) it leaves nothing.
+pub struct TenantTx {
+    pub(crate) tenant: TenantId,
+    pub(crate) keys: Arc<Keys>,
+    tx: Transaction<'static, Postgres>,
+}
+
+impl Store {
+    /// Connects, and refuses a login that row security would not stop and a schema older than this program.
+    pub async fn connect(config: Config) -> Result<Self, Error> {
+        let options = read_url(&config.url)?;
+        let options = options.application_name(&config.application_name).statement_cache_capacity(0);
+        let pool = PgPoolOptions::new()
+            .max_connections(config.max_connections)
+            .acquire_timeout(PATIENCE)
+            .test_before_acquire(false)
+            .before_acquire(|connection, meta| {
+                Box::pin(async move {
+                    if meta.idle_for > RESTED {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
+            .connect_with(options)
+            .await
+            .map_err(|error| unlocked(Error::from(error)))?;
+        must_be_fit(&mut *pool.acquire().await?).await?;
+        Ok(Self { pool, keys: Arc::new(Keys::derive(&config.master_key)) })
+    }
+
+    /// The mirror as this tenant may see it.
+    pub fn tenant(&self, tenant: TenantId) -> TenantStore {
+        TenantStore { store: self.clone(), tenant }
+    }
+
+    /// What is known before a tenant is: names and states, no content.
+    pub fn system(&self) -> System<'_> {
+        System::new(self)
+    }
+
+    /// Whether PostgreSQL answers.
+    pub async fn ping(&self) -> Result<(), Error> {
+        Ok(self.connection().await?.ping().await?)
+    }
+
+    /// Waits for running transactions and closes every connection.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    pub(crate) async fn connection(&self) -> Result<PoolConnection<Postgres>, Error> {
+        Ok(self.pool.acquire().await?)
+    }
+}
+
+impl TenantStore {
+    /// Whose it is.
+    pub fn id(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// Opens a transaction that writes. Nothing but PostgreSQL should be waited for while it is open.
+    pub async fn begin(&self) -> Result<TenantTx, Error> {
+        self.begin_as("BEGIN").await
+    }
+
+    /// Opens a transaction whose statements all see one and the same state.
+    pub(crate) async fn read(&self) -> Result<TenantTx, Error> {
+        self.begin_as("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await
+    }
+
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.store.keys
+    }
+
+    /// One message to PostgreSQL and back. The setting ends with the transaction; one for the session would leak to
+    /// whoever gets the connection next.
+    async fn begin_as(&self, begin: &str) -> Result<TenantTx, Error> {
+        let tenant = self.tenant;
+        let words = format!("{begin}; SELECT set_config('app.current_tenant_id', '{tenant}', true)");
+        let tx = self.store.pool.begin_with(AssertSqlSafe(words)).await?;
+        Ok(TenantTx { tenant, keys: self.store.keys.clone(), tx })
+    }
+}
+
+impl TenantTx {
+    /// Keeps everything that was written.
+    pub async fn commit(self) -> Result<(), Error> {
+        Ok(self.tx.commit().await?)
+    }
+
+    /// Keeps nothing. Dropping does the same, but later.
+    pub async fn rollback(self) -> Result<(), Error> {
+        Ok(self.tx.rollback().await?)
+    }
+
+    pub(crate) fn connection(&mut self) -> &mut PgConnection {
+        &mut self.tx
+    }
+
+    pub(crate) fn orm(&mut self) -> Orm<'_> {
+        Orm::on(&mut self.tx)
+    }
+}
+
+fn read_url(url: &str) -> Result<PgConnectOptions, Error> {
+    let of_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
+    let options = url.parse().ok().filter(|_| of_postgres);
+    options.ok_or_else(|| unfit("the database's URL must look like postgres://user:password@host/database".to_owned()))
+}
+
+/// Passwords and names of databases (classes 28 and 3D) are for people to put right; nothing passes by itself.
+fn unlocked(error: Error) -> Error {
+    match error {
+        Error::Database { code, .. } if code.starts_with("28") || code.starts_with("3D") => {
+            unfit(format!("PostgreSQL does not let us in ({code}): check the database's URL"))
+        }
+        error => error,
+    }
+}
+
+async fn must_be_fit(connection: &mut PgConnection) -> Result<(), Error> {
+    let login = sql("/* login */ SELECT current_user::text AS name, rolsuper OR rolbypassrls AS powerful,
+            has_schema_privilege(current_user, to_regnamespace('mirror')::oid, 'USAGE') AS admitted
+        FROM pg_catalog.pg_roles WHERE rolname = current_user")
+    .fetch_one(&mut *connection)
+    .await?;
+    let name: String = login.try_get("name")?;
+    if login.try_get("powerful")? {
+        return Err(unfit(format!(
+            "the login {name} is a superuser or exempt from row security, so tenants would not be kept apart: use the \
+             processes' login"
+        )));
+    }
+    match login.try_get::<Option<bool>, _>("admitted")? {
+        Some(true) => must_have_schema(connection).await,
+        Some(false) => Err(unfit(format!("the login {name} may not use the schema: run `jirafleet migrate up`"))),
+        None => Err(unfit("the database has no schema yet: run `jirafleet migrate up`".to_owned())),
+    }
+}
+
+async fn must_have_schema(connection: &mut PgConnection) -> Result<(), Error> {
+    let found = sql("/* schema */ SELECT FROM mirror.seaql_migrations WHERE version = $1")
+        .bind(SCHEMA)
+        .fetch_optional(connection)
+        .await;
+    match found {
+        Ok(Some(_)) => Ok(()),
+        Ok(None) => Err(unfit("the schema is older than this program: run `jirafleet migrate up`".to_owned())),
+        Err(error) => match Error::from(error) {
+            Error::Database { .. } => {
+                Err(unfit("the schema is missing or not ours to use: run `jirafleet migrate up`".to_owned()))
+            }
+            error => Err(error),
+        },
+    }
+}
+
+fn unfit(reason: String) -> Error {
+    Error::Configuration(reason)
+}

@@ -1,0 +1,90 @@
+//! Tenants, and what may be asked across all of them.
+
+use domain::{Instance, InstanceId, Tenant, TenantId, valid_name};
+use entity::tenant;
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ActiveValue::Unchanged, FromQueryResult, QueryResult};
+
+use crate::{Error, Store, instances::listed_instance, orm::sql};
+
+/// What is known before a tenant is: names and states, never a credential or anything mirrored.
+pub struct System<'s> {
+    store: &'s Store,
+}
+
+impl<'s> System<'s> {
+    pub(crate) fn new(store: &'s Store) -> Self {
+        Self { store }
+    }
+
+    /// All tenants, by name.
+    pub async fn tenants(&self) -> Result<Vec<Tenant>, Error> {
+        self.find_tenants(None, None).await
+    }
+
+    /// The tenant of that name.
+    pub async fn tenant_by_name(&self, name: &str) -> Result<Option<Tenant>, Error> {
+        Ok(self.find_tenants(None, Some(name)).await?.pop())
+    }
+
+    /// The tenant with that id.
+    pub async fn tenant(&self, id: TenantId) -> Result<Option<Tenant>, Error> {
+        Ok(self.find_tenants(Some(id), None).await?.pop())
+    }
+
+    /// Makes a tenant; [`Error::Conflict`] when the name is taken.
+    pub async fn create_tenant(&self, name: &str) -> Result<Tenant, Error> {
+        valid_name("tenant name", name)?;
+        let id = TenantId::generate();
+        let mut tx = self.store.tenant(id).begin().await?;
+        let row = tenant::ActiveModel { id: Set(id.0), name: Set(name.to_owned()), ..Default::default() };
+        let row = row.insert(&tx.orm()).await?;
+        tx.commit().await?;
+        Ok(to_tenant(row))
+    }
+
+    /// Stops all work for a tenant, or lets it go on; its mirror stays.
+    pub async fn suspend_tenant(&self, id: TenantId, suspended: bool) -> Result<(), Error> {
+        let mut tx = self.store.tenant(id).begin().await?;
+        let row = tenant::ActiveModel { id: Unchanged(id.0), suspended: Set(suspended), ..Default::default() };
+        row.update(&tx.orm()).await.map_err(|error| Error::from(error).of_what("tenant"))?;
+        tx.commit().await
+    }
+
+    /// All instances of all tenants in any state, by name.
+    pub async fn instances(&self) -> Result<Vec<Instance>, Error> {
+        self.find_instances(None, None).await
+    }
+
+    /// The instance with that id.
+    pub async fn instance(&self, id: InstanceId) -> Result<Option<Instance>, Error> {
+        Ok(self.find_instances(Some(id), None).await?.pop())
+    }
+
+    /// The instance of that name, whosever it is.
+    pub async fn instance_by_name(&self, name: &str) -> Result<Option<Instance>, Error> {
+        Ok(self.find_instances(None, Some(name)).await?.pop())
+    }
+
+    async fn find_tenants(&self, id: Option<TenantId>, name: Option<&str>) -> Result<Vec<Tenant>, Error> {
+        let rows = sql("/* tenants.find */ SELECT * FROM mirror.find_tenants($1, $2)")
+            .bind(id.map(|id| id.0))
+            .bind(name)
+            .fetch_all(&mut *self.store.connection().await?)
+            .await?;
+        let tenants = rows.into_iter().map(|row| tenant::Model::from_query_result(&QueryResult::from(row), ""));
+        Ok(tenants.map(|row| row.map(to_tenant)).collect::<Result<_, _>>()?)
+    }
+
+    async fn find_instances(&self, id: Option<InstanceId>, name: Option<&str>) -> Result<Vec<Instance>, Error> {
+        let rows = sql("/* instances.find */ SELECT * FROM mirror.find_instances($1, $2)")
+            .bind(id.map(|id| id.0))
+            .bind(name)
+            .fetch_all(&mut *self.store.connection().await?)
+            .await?;
+        rows.iter().map(listed_instance).collect()
+    }
+}
+
+fn to_tenant(row: tenant::Model) -> Tenant {
+    Tenant { id: TenantId(row.id), name: row.name, suspended: row.suspended, created_at: row.created_at }
+}

@@ -1,0 +1,131 @@
+//! One webhook, from bytes to a promise: read it, prove it, understand which issues it is about, and have Redis say yes.
+//!
+//! Nothing of its contents goes further than the ids, into no log and into no job.
+
+use std::{sync::Arc, time::Instant};
+
+use axum::extract::{Path, Request, State, rejection::PathRejection};
+use bytes::Bytes;
+use chrono::Utc;
+use domain::{InstanceId, WebhookEvent};
+use queue::{Job, Producer};
+use secrecy::ExposeSecret;
+use store::Store;
+
+use crate::{
+    Limits,
+    body::Reader,
+    deliveries::Deliveries,
+    secrets::{Answer, Secrets, Sender},
+    signature::{self, Signature},
+    verdict::Verdict,
+};
+
+/// From this size on, hashing and parsing would hold up the other webhooks of this thread.
+const LARGE: usize = 256 * 1024;
+
+/// What every webhook is judged with.
+pub(crate) struct Gate {
+    reader: Reader,
+    secrets: Secrets,
+    producer: Producer,
+    deliveries: Deliveries,
+}
+
+/// `POST /webhooks/{instance}`.
+pub(crate) async fn receive(
+    State(gate): State<Arc<Gate>>,
+    name: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Verdict {
+    let began = Instant::now();
+    let name = name.map_or_else(|_| String::new(), |Path(name)| name);
+    let verdict = gate.judge(&name, request).await.unwrap_or_else(|refusal| refusal);
+    metrics::counter!("jirafleet_webhooks_received_total", "verdict" => verdict.name()).increment(1);
+    metrics::histogram!("jirafleet_webhook_ack_seconds").record(began.elapsed());
+    verdict
+}
+
+impl Gate {
+    /// A gate that knows no secret yet.
+    pub(crate) fn new(store: Store, producer: Producer, limits: &Limits) -> Self {
+        Self { reader: Reader::new(limits), secrets: Secrets::new(store), producer, deliveries: Deliveries::default() }
+    }
+
+    async fn judge(&self, name: &str, request: Request) -> Result<Verdict, Verdict> {
+        let (head, body) = request.into_parts();
+        let body = self.reader.read(&head.headers, body).await.map_err(Verdict::Unread)?;
+        let claimed = Signature::of(&head.headers);
+        let sender = self.prove(name, claimed, &body.bytes).await?;
+        let event = understand(body.bytes.clone()).await?;
+        drop(body);
+        let delivery = self.deliveries.of(sender.instance, &head.headers, claimed);
+        if self.deliveries.came_before(delivery) {
+            return Ok(Verdict::Duplicate);
+        }
+        let verdict = self.pass_on(sender.instance, event).await?;
+        self.deliveries.remember(delivery);
+        Ok(verdict)
+    }
+
+    /// Who sent it. A signature that fails under an answer of some age is tried once more under a fresh one, so that a
+    /// rotated secret and a new instance work at once.
+    async fn prove(&self, name: &str, claimed: Option<Signature>, body: &Bytes) -> Result<Arc<Sender>, Verdict> {
+        let now = Instant::now();
+        let remembered = self.secrets.remembered(name, now);
+        if let Some(known) = remembered.as_ref().filter(|known| known.is_current(now)) {
+            if let Some(sender) = proven(&known.answer, claimed, body).await {
+                return Ok(sender);
+            }
+            if known.is_fresh(now) {
+                return Err(Verdict::Unproven);
+            }
+        }
+        match self.secrets.ask(name, now).await {
+            Ok(answer) => proven(&answer, claimed, body).await.ok_or(Verdict::Unproven),
+            Err(error) => {
+                tracing::warn!(error = %error, "a webhook secret could not be looked up");
+                let stand_in = remembered.map(|known| known.answer).unwrap_or_default();
+                proven(&stand_in, claimed, body).await.ok_or(Verdict::NoSecret)
+            }
+        }
+    }
+
+    /// Says "look again" to Redis, and believes it only when Redis said yes.
+    async fn pass_on(&self, instance: InstanceId, event: WebhookEvent) -> Result<Verdict, Verdict> {
+        let done = match event {
+            WebhookEvent::IssuesTouched { issues } => self.producer.touch(instance, &issues, Utc::now()).await,
+            WebhookEvent::DirectoryTouched => self.producer.enqueue(Job::SyncDirectory { instance }).await.map(|_| ()),
+            WebhookEvent::Ignored => return Ok(Verdict::Ignored),
+        };
+        done.map(|()| Verdict::Taken).map_err(|error| {
+            tracing::warn!(instance.id = %instance, error = %error, "a webhook was not taken; Jira sends it again");
+            Verdict::NoQueue
+        })
+    }
+}
+
+/// The sender, if the body is signed with its secret.
+async fn proven(answer: &Answer, claimed: Option<Signature>, body: &Bytes) -> Option<Arc<Sender>> {
+    let (sender, signed) = (answer.clone(), body.clone());
+    let proves = move || {
+        let secret = sender.as_ref().map(|sender| sender.secret.expose_secret().as_bytes());
+        signature::proves(claimed, secret, &signed)
+    };
+    let proven = off_the_thread_if_large(body.len(), proves).await;
+    answer.clone().filter(|_| proven)
+}
+
+async fn understand(body: Bytes) -> Result<WebhookEvent, Verdict> {
+    off_the_thread_if_large(body.len(), move || WebhookEvent::parse(&body)).await.map_err(|_| Verdict::NotJson)
+}
+
+async fn off_the_thread_if_large<T: Send + 'static>(size: usize, work: impl FnOnce() -> T + Send + 'static) -> T {
+    if size < LARGE {
+        return work();
+    }
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+    }
+}

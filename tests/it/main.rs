@@ -1,0 +1,19 @@
+//! Everything that needs PostgreSQL, Redis or HTTP: one binary, so that the servers start once.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+mod backfill;
+mod bad_input;
+mod budget;
+mod cli;
+mod crash;
+mod demo;
+mod identity;
+mod migrations;
+mod poll;
+mod private_servers;
+mod queue;
+mod recorded;
+mod store;
+mod tenancy;
+mod walls;
+mod webhook;

@@ -1,0 +1,95 @@
+//! The schema: there and back again, by several at once, and never with roles that no policy stops.
+
+use migration::{Steps, down, status, up};
+use sea_orm::{ConnectionTrait, Statement};
+
+use crate::store::sample::connect;
+
+/// Everything in the schema that a migration can make: columns, indexes, constraints, policies, functions and grants.
+const SCHEMA: &str = "
+SELECT string_agg(line, E'\n' ORDER BY line) AS schema FROM (
+    SELECT 'column ' || c.relname || ' ' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod) AS line
+        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+        WHERE c.relnamespace = 'mirror'::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped
+    UNION ALL SELECT 'index ' || indexdef FROM pg_indexes WHERE schemaname = 'mirror'
+    UNION ALL SELECT 'constraint ' || conrelid::regclass || ' ' || pg_get_constraintdef(oid)
+        FROM pg_constraint WHERE connamespace = 'mirror'::regnamespace
+    UNION ALL SELECT 'policy ' || tablename || ' ' || policyname || ' ' || coalesce(qual, '') FROM pg_policies
+        WHERE schemaname = 'mirror'
+    UNION ALL SELECT 'function ' || proname || ' ' || proowner::regrole || ' ' || proacl::text FROM pg_proc
+        WHERE pronamespace = 'mirror'::regnamespace
+    UNION ALL SELECT 'grant ' || relname || ' ' || coalesce(relacl::text, '') || relrowsecurity || relforcerowsecurity
+        FROM pg_class WHERE relnamespace = 'mirror'::regnamespace AND relkind = 'r'
+) AS everything";
+
+async fn schema(url: &str) -> String {
+    let connection = connect(url).await;
+    let statement = Statement::from_string(connection.get_database_backend(), SCHEMA);
+    let row = connection.query_one_raw(statement).await.unwrap().unwrap();
+    connection.close().await.unwrap();
+    row.try_get::<Option<String>>("", "schema").unwrap().unwrap_or_default()
+}
+
+async fn applied(url: &str) -> usize {
+    status(url).await.unwrap().iter().filter(|step| step.applied).count()
+}
+
+#[tokio::test]
+async fn up_down_up_is_up() {
+    let database = tests::empty_database().await;
+    let owner = &database.owner_url;
+    assert_eq!(applied(owner).await, 0);
+    up(owner).await.unwrap();
+    let steps = status(owner).await.unwrap();
+    assert!(steps.iter().all(|step| step.applied), "{steps:?}");
+    let before = schema(owner).await;
+    for _ in 0..steps.len() {
+        down(owner, Steps::Newest(1)).await.unwrap();
+    }
+    assert_eq!(applied(owner).await, 0);
+    let left = schema(owner).await;
+    assert!(left.lines().all(|line| line.contains("seaql_migrations")), "{left}");
+    up(owner).await.unwrap();
+    assert_eq!(schema(owner).await, before);
+    down(owner, Steps::All).await.unwrap();
+    up(owner).await.unwrap();
+    assert_eq!(schema(owner).await, before);
+    assert_eq!(applied(&database.app_url).await, steps.len());
+}
+
+#[tokio::test]
+async fn each_step_down_is_the_step_before() {
+    let database = tests::empty_database().await;
+    let owner = &database.owner_url;
+    up(owner).await.unwrap();
+    let full = schema(owner).await;
+    let steps = u32::try_from(status(owner).await.unwrap().len()).unwrap();
+    for count in 1..=steps {
+        down(owner, Steps::Newest(count)).await.unwrap();
+        up(owner).await.unwrap();
+        assert_eq!(schema(owner).await, full, "after {count} steps down and up");
+    }
+}
+
+#[tokio::test]
+async fn several_pods_may_migrate_at_once() {
+    let (one, other) = (tests::empty_database().await, tests::empty_database().await);
+    let urls = [&one, &other].into_iter().cycle().take(6).map(|database| database.owner_url.as_str());
+    for answer in futures::future::join_all(urls.map(up)).await {
+        answer.unwrap();
+    }
+    assert_eq!(schema(&one.owner_url).await, schema(&other.owner_url).await);
+}
+
+#[tokio::test]
+async fn the_store_asks_for_the_newest_step() {
+    assert_eq!(migration::newest(), store::SCHEMA);
+}
+
+#[tokio::test]
+async fn a_login_that_no_policy_stops_is_refused() {
+    let database = tests::empty_database().await;
+    let refused = migration::up_for(&database.owner_url, "postgres").await.unwrap_err();
+    assert!(refused.to_string().contains("NOBYPASSRLS"), "{refused}");
+    migration::up_for(&database.owner_url, "nobody_of_this_name").await.unwrap();
+}

@@ -1,0 +1,279 @@
+//! A whole fleet in this process: gateway, worker and what they need, against a simulated Jira.
+
+use std::{net::SocketAddr, time::Duration};
+
+use chrono::Utc;
+use domain::{Instance, IssueId, IssueSnapshot, Site, SiteRules};
+use jira::{Budgets, Clients};
+use listener::Listener;
+use queue::{Job, Producer, QueueName};
+use secrecy::SecretString;
+use simulator::{Config, Simulator, World};
+use store::{NewInstance, Store};
+use tokio::{sync::mpsc, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use worker::Applied;
+
+use crate::{TestDatabase, database, queue_config, store_for};
+
+/// What a test's fleet is made of.
+#[derive(Clone, Debug)]
+pub struct FleetOptions {
+    /// The simulated Jira.
+    pub jira: Config,
+    /// How many requests a minute Jira takes from us.
+    pub requests_per_minute: u32,
+    /// After how long another worker takes over.
+    pub lease: Duration,
+    /// Whether a worker runs in this process: [`TestFleet::start_worker`] starts one later.
+    pub worker: bool,
+}
+
+impl Default for FleetOptions {
+    fn default() -> Self {
+        Self {
+            jira: Config { issues: 60, ..Config::default() },
+            requests_per_minute: 60_000,
+            lease: Duration::from_secs(2),
+            worker: true,
+        }
+    }
+}
+
+/// A fleet; everything in it ends when it is dropped.
+pub struct TestFleet {
+    /// The database, for processes of a test's own.
+    pub database: TestDatabase,
+    /// Where the queues are.
+    pub queues: queue::Config,
+    /// The mirror, by connections of the test's own.
+    pub store: Store,
+    /// The way to ask for work.
+    pub producer: Producer,
+    /// The one instance.
+    pub instance: Instance,
+    /// Where webhooks are taken.
+    pub gateway: SocketAddr,
+    /// The secret webhooks are signed with.
+    pub webhook_secret: String,
+    /// Told of every touched issue that was brought up to date.
+    pub applied: mpsc::UnboundedReceiver<Applied>,
+    simulator: Simulator,
+    clients: Clients,
+    applications: worker::Applications,
+    options: FleetOptions,
+    shutdown: CancellationToken,
+    workers: Vec<(CancellationToken, JoinHandle<()>)>,
+}
+
+/// How long anything may take before a test gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl TestFleet {
+    /// A fleet with sixty issues, of which the mirror knows nothing yet.
+    pub async fn start() -> Self {
+        Self::with(FleetOptions::default()).await
+    }
+
+    /// A fleet of this make.
+    pub async fn with(options: FleetOptions) -> Self {
+        let (database, queues) = (database().await, queue_config().await);
+        let store = store_for(&database, 4).await;
+        let producer = Producer::connect(&queues).await.expect("Redis answers");
+        let budgets = Budgets::connect(&queues.url, &queues.prefix).await.expect("Redis answers");
+        let simulator = Simulator::start(options.jira.clone()).await.expect("the simulated Jira starts");
+        let webhook_secret = "a secret of this test's".to_owned();
+        let instance = register(&store, &simulator, &options, &webhook_secret).await;
+        let shutdown = CancellationToken::new();
+        let gateway = gateway(&database, &producer, &shutdown).await;
+        simulator.world().set_webhook(&format!("http://{gateway}/webhooks/{}", instance.name), &webhook_secret);
+        let (applications, applied) = mpsc::unbounded_channel();
+        let mut fleet = Self {
+            clients: Clients::new(budgets),
+            workers: Vec::new(),
+            database,
+            queues,
+            store,
+            producer,
+            instance,
+            gateway,
+            webhook_secret,
+            applied,
+            simulator,
+            applications,
+            options,
+            shutdown,
+        };
+        if fleet.options.worker {
+            fleet.start_worker().await;
+        }
+        fleet
+    }
+
+    /// The simulated Jira's inside.
+    pub fn jira(&self) -> std::sync::Arc<World> {
+        self.simulator.world()
+    }
+
+    /// Silences the simulated Jira: whatever happens from now on, no webhook tells.
+    pub fn lose_webhooks(&self) {
+        self.jira().clear_webhook();
+    }
+
+    /// Requests that the simulated Jira was sent so far.
+    pub fn requests(&self) -> u64 {
+        self.jira().requests().total
+    }
+
+    /// The simulated Jira's address.
+    pub fn site(&self) -> String {
+        self.simulator.url()
+    }
+
+    /// Starts another worker, with one database connection: whoever holds it while Jira is asked is found.
+    pub async fn start_worker(&mut self) {
+        let shutdown = self.shutdown.child_token();
+        let worker = worker::Worker {
+            store: store_for(&self.database, 1).await,
+            producer: self.producer.clone(),
+            queues: self.queues.clone(),
+            clients: self.clients.clone(),
+            options: worker::Options {
+                slots: QueueName::ALL.into_iter().map(|queue| (queue, 4)).collect(),
+                name: format!("worker-{}", self.workers.len()),
+                lease: self.options.lease,
+                grace: Duration::from_secs(5),
+                applications: Some(self.applications.clone()),
+            },
+        };
+        let token = shutdown.clone();
+        let handle = tokio::spawn(async move {
+            if let Err(error) = worker::run(worker, token).await {
+                panic!("{error}");
+            }
+        });
+        self.workers.push((shutdown, handle));
+    }
+
+    /// Stops all workers in good order.
+    pub async fn stop_workers(&mut self) {
+        for (shutdown, handle) in self.workers.drain(..) {
+            shutdown.cancel();
+            handle.await.expect("the worker ends well");
+        }
+    }
+
+    /// Copies everything and waits until that is done.
+    pub async fn backfill(&self) {
+        let job = Job::Backfill { instance: self.instance.id, projects: Vec::new(), since: None };
+        self.producer.enqueue(job).await.expect("Redis answers");
+        self.drain().await;
+    }
+
+    /// Asks Jira what was updated and waits until that is in the mirror.
+    pub async fn poll(&self) {
+        let job = Job::PollUpdates { instance: self.instance.id, page: None };
+        self.producer.enqueue(job).await.expect("Redis answers");
+        self.drain().await;
+    }
+
+    /// Waits until all webhooks are answered and every queue is empty: nothing ready, running or delayed.
+    pub async fn drain(&self) {
+        self.jira().webhooks_idle().await;
+        let idle = async {
+            let mut tick = tokio::time::interval(Duration::from_millis(5));
+            while !self.producer.is_idle().await.expect("Redis answers") {
+                tick.tick().await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, idle).await.is_err() {
+            panic!("the queues did not empty: {}", self.depths().await);
+        }
+    }
+
+    /// How many jobs were given up on.
+    pub async fn dead(&self) -> u64 {
+        let mut dead = 0;
+        for queue in QueueName::ALL {
+            dead += self.producer.depth(queue).await.expect("Redis answers").dead;
+        }
+        dead
+    }
+
+    /// One issue as the mirror holds it; `None` when it is not visible.
+    pub async fn row(&self, key: &str) -> Option<domain::Issue> {
+        let key = key.parse().expect("a valid key");
+        self.store.tenant(self.instance.tenant).issue_by_key(self.instance.id, &key).await.expect("PostgreSQL answers")
+    }
+
+    /// Asserts that the mirror holds exactly what the simulated Jira holds inside, past its index and its routes.
+    pub async fn assert_mirror_equals_jira(&self) {
+        let world = self.jira();
+        let tenant = self.store.tenant(self.instance.tenant);
+        let ids: Vec<u64> = world.issue_ids();
+        for page in ids.chunks(200) {
+            let wanted: Vec<IssueId> = page.iter().map(|id| IssueId(i64::try_from(*id).expect("an id"))).collect();
+            let rows = tenant.snapshots(self.instance.id, &wanted).await.expect("PostgreSQL answers");
+            for id in page {
+                let said = truth(&world, *id);
+                let row = rows.iter().find(|row| row.issue.id == said.issue.id);
+                let row = row.unwrap_or_else(|| panic!("{} is not in the mirror", said.issue.key));
+                assert_eq!(said.differences(row), Vec::<&str>::new(), "{}", said.issue.key);
+            }
+        }
+        let held = tenant.count_issues(self.instance.id).await.expect("PostgreSQL answers");
+        assert_eq!(held, ids.len() as u64, "issues in the mirror and in Jira");
+    }
+
+    async fn depths(&self) -> String {
+        let mut text = String::new();
+        for queue in QueueName::ALL {
+            text += &format!("{queue:?}: {:?}; ", self.producer.depth(queue).await);
+        }
+        text
+    }
+}
+
+impl Drop for TestFleet {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+fn truth(world: &World, id: u64) -> IssueSnapshot {
+    let issue = world.store_view(id).expect("the issue was just listed");
+    jira::snapshot_from_json(&issue.to_string(), Utc::now()).expect("the store view is a whole issue")
+}
+
+async fn register(store: &Store, simulator: &Simulator, options: &FleetOptions, secret: &str) -> Instance {
+    let tenant = store.system().create_tenant("acme").await.expect("a new tenant");
+    let rules = SiteRules { insecure: vec!["127.0.0.1".to_owned()] };
+    let new = NewInstance {
+        name: "acme".to_owned(),
+        site: Site::parse(&simulator.url(), &rules).expect("a loopback site"),
+        email: options.jira.email.clone(),
+        token: SecretString::from(options.jira.token.clone()),
+        webhook_secret: SecretString::from(secret.to_owned()),
+        poll_interval: Duration::from_secs(300),
+        requests_per_minute: options.requests_per_minute,
+    };
+    store.tenant(tenant.id).add_instance(new).await.expect("a new instance")
+}
+
+async fn gateway(database: &TestDatabase, producer: &Producer, shutdown: &CancellationToken) -> SocketAddr {
+    let listener = Listener::bind(([127, 0, 0, 1], 0).into()).await.expect("a free port");
+    let address = listener.local_addr();
+    let gateway = ingest_gateway::Gateway {
+        listener,
+        store: store_for(database, 1).await,
+        producer: producer.clone(),
+        limits: ingest_gateway::Limits::default(),
+    };
+    let shutdown = shutdown.clone();
+    tokio::spawn(async move {
+        if let Err(error) = ingest_gateway::serve(gateway, shutdown).await {
+            panic!("{error}");
+        }
+    });
+    address
+}

@@ -1,0 +1,10 @@
+//! What an integration test may borrow: real servers, a database and a key prefix of its own, and a whole fleet in this
+//! process against a simulated Jira.
+
+mod fleet;
+mod servers;
+
+pub use fleet::{FleetOptions, TestFleet};
+pub use servers::{
+    TestDatabase, database, empty_database, master_key, private_servers, queue_config, store, store_for,
+};

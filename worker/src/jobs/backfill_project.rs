@@ -1,0 +1,76 @@
+//! One page of one project's backfill, and which page comes next.
+//!
+//! Ids are listed in the order of creation, thousands a request, and kept beside the position; issues are then fetched a
+//! hundred at a time. Rows and position are one transaction, so a crash repeats at most the page it interrupted.
+
+use domain::{InstanceId, IssueId, ProjectId};
+use jira::Priority;
+use queue::{Job, Outcome};
+use store::{BackfillPosition, TenantTx};
+use uuid::Uuid;
+
+use super::sync_touched::quarantine;
+use crate::{
+    context::{Context, Site},
+    failure::Failure,
+};
+
+pub(crate) async fn run(
+    ctx: &Context,
+    instance: InstanceId,
+    project: ProjectId,
+    run: Uuid,
+    page: u64,
+) -> Result<Outcome, Failure> {
+    let Some(site) = ctx.site(instance).await? else { return Ok(Outcome::Done) };
+    let tenant = ctx.store.tenant(site.instance.tenant);
+    // None: it ended, it was cancelled, or a later run took its place.
+    let Some(mut position) = tenant.backfill_claim(instance, project, run).await? else { return Ok(Outcome::Done) };
+    if position.next.is_empty() && !position.listed_all {
+        list(ctx, &site, &mut position).await?;
+    }
+    let more = fetch(ctx, &site, &position).await?;
+    Ok(if more {
+        Outcome::Next(Job::BackfillProject { instance, project, run, page: page + 1 })
+    } else {
+        Outcome::Done
+    })
+}
+
+/// Asks for the next thousands of ids and keeps them. A page token that is no longer valid starts the listing again:
+/// repeating is free.
+async fn list(ctx: &Context, site: &Site, position: &mut BackfillPosition) -> Result<(), Failure> {
+    let jira = site.jira(Priority::Bulk);
+    let token = position.next_token.as_deref();
+    let page = match jira.issue_ids(position.project, position.since, token).await {
+        Err(jira::Error::TokenExpired) => jira.issue_ids(position.project, position.since, None).await?,
+        answer => answer?,
+    };
+    let mut tx = begin(ctx, site).await?;
+    tx.backfill_listed(position, page.ids, page.next).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Fetches the next hundred and applies them together with the new position; says whether anything is left.
+async fn fetch(ctx: &Context, site: &Site, position: &BackfillPosition) -> Result<bool, Failure> {
+    let (instance, ids): (_, &[IssueId]) = (site.instance.id, &position.next);
+    let answer = if ids.is_empty() { None } else { Some(site.jira(Priority::Bulk).hydrate(ids).await?) };
+    if let Some(answer) = &answer {
+        quarantine(ctx, instance, answer).await?;
+    }
+    let mut tx = begin(ctx, site).await?;
+    if let Some(answer) = &answer {
+        tx.apply(instance, &answer.snapshots).await?;
+        tx.mark_missing(instance, &answer.absent, answer.observed_at).await?;
+    }
+    let progress = tx.backfill_advance(position).await?;
+    tx.commit().await?;
+    let expected = progress.expected.map_or_else(|| "?".to_owned(), |count| count.to_string());
+    tracing::info!(project.id = %position.project, "Synced {}/{} issues", progress.synced, expected);
+    Ok(!progress.finished)
+}
+
+async fn begin(ctx: &Context, site: &Site) -> Result<TenantTx, Failure> {
+    Ok(ctx.store.tenant(site.instance.tenant).begin().await?)
+}

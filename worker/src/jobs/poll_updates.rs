@@ -1,0 +1,52 @@
+//! Read what was updated since the watermark, a page at a time, and touch what the mirror does not have yet.
+//!
+//! The window reaches back further than the last one by an overlap and has no upper end, because the index lags; what the
+//! mirror already holds at that version costs nothing.
+
+use chrono::{DateTime, Utc};
+use domain::{InstanceId, Watermark};
+use jira::{Priority, UpdatedPage};
+use queue::{Job, Outcome, PollPage};
+
+use crate::{
+    context::{Context, Site},
+    failure::Failure,
+};
+
+pub(crate) async fn run(ctx: &Context, instance: InstanceId, page: Option<&PollPage>) -> Result<Outcome, Failure> {
+    let Some(site) = ctx.site(instance).await? else { return Ok(Outcome::Done) };
+    // Before the first question of this reading, so that whatever happens while it runs is read again by the next.
+    let began = page.map_or_else(Utc::now, |page| page.began);
+    let tenant = ctx.store.tenant(site.instance.tenant);
+    let mark = tenant.poll_mark(instance).await?.unwrap_or(Watermark(site.instance.created_at));
+    let jira = site.jira(Priority::Poll);
+    let answer = match jira.updated_since(mark.reread_from(), page.map(|page| page.token.as_str())).await {
+        Err(jira::Error::TokenExpired) => return Ok(Outcome::Next(Job::PollUpdates { instance, page: None })),
+        answer => answer?,
+    };
+    touch(ctx, &site, &answer).await?;
+    if let Some(token) = next_token(&answer, began) {
+        let number = page.map_or(1, |page| page.number + 1);
+        return Ok(Outcome::Next(Job::PollUpdates { instance, page: Some(PollPage { began, token, number }) }));
+    }
+    tenant.advance_poll_mark(instance, mark.advanced_to(began)).await?;
+    Ok(Outcome::Done)
+}
+
+async fn touch(ctx: &Context, site: &Site, answer: &UpdatedPage) -> Result<(), Failure> {
+    let instance = site.instance.id;
+    let news = ctx.store.tenant(site.instance.tenant).newer(instance, &answer.issues).await?;
+    metrics::counter!("jirafleet_poll_seen_total").increment(answer.issues.len() as u64);
+    metrics::counter!("jirafleet_poll_touched_total").increment(news.len() as u64);
+    if !news.is_empty() {
+        ctx.producer.touch(instance, &news, Utc::now()).await?;
+    }
+    Ok(())
+}
+
+/// Pages come in the order of their update. Once one was updated after this reading began, the rest is the next reading's:
+/// without that, issues that change all the time would keep one reading going for ever.
+fn next_token(answer: &UpdatedPage, began: DateTime<Utc>) -> Option<String> {
+    let reached = answer.issues.last().is_some_and(|(_, updated)| *updated > began);
+    answer.next.clone().filter(|_| !reached)
+}

@@ -1,0 +1,20 @@
+//! Ask for one issue alone: one that spoiled its batch.
+//!
+//! When it fails for good it becomes a dead letter of its own, with Jira's reason; the others went on long ago.
+
+use domain::{InstanceId, IssueId};
+use jira::Priority;
+use queue::Outcome;
+
+use super::sync_touched::put;
+use crate::{context::Context, failure::Failure};
+
+pub(crate) async fn run(ctx: &Context, instance: InstanceId, issue: IssueId) -> Result<Outcome, Failure> {
+    let Some(site) = ctx.site(instance).await? else { return Ok(Outcome::Done) };
+    let answer = site.jira(Priority::Upkeep).hydrate(&[issue]).await?;
+    if let Some((issue, reason)) = answer.failed.first() {
+        return Err(Failure::Issue { issue: *issue, reason: reason.clone() });
+    }
+    put(ctx, &site, &answer).await?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,98 @@
+//! The process that does: one apalis worker per queue, under one Monitor.
+//!
+//! Stateless: everything it knows is in Redis and PostgreSQL, so pods come and go.
+
+mod attempt;
+mod context;
+mod dispatch;
+mod failure;
+mod jobs;
+
+use std::{sync::Arc, time::Duration};
+
+use apalis::prelude::{Monitor, WorkerBuilder, WorkerBuilderExt};
+use jira::Clients;
+use queue::{BackendOptions, Producer, QueueName, StreamBackend};
+use store::Store;
+use tokio_util::sync::CancellationToken;
+
+use context::Context;
+pub use context::{Applications, Applied};
+
+/// What a worker is made of.
+pub struct Worker {
+    /// The mirror.
+    pub store: Store,
+    /// The way to ask for more work.
+    pub producer: Producer,
+    /// Where the queues are.
+    pub queues: queue::Config,
+    /// The way to Jira.
+    pub clients: Clients,
+    /// How it works.
+    pub options: Options,
+}
+
+/// How a worker works.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The queues it serves, each with the jobs it runs at once.
+    pub slots: Vec<(QueueName, usize)>,
+    /// Its name among the consumers; unique in the fleet.
+    pub name: String,
+    /// After how long without a sign of life another worker takes over its jobs.
+    pub lease: Duration,
+    /// How long running jobs may take to end once it was told to stop.
+    pub grace: Duration,
+    /// Told of every issue that was brought up to date because it was touched.
+    pub applications: Option<Applications>,
+}
+
+/// Why a worker did not start, or ended other than by being told to.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Its options cannot work.
+    #[error(transparent)]
+    Options(#[from] queue::Error),
+    /// apalis' Monitor gave up.
+    #[error("the worker ended: {0}")]
+    Ended(String),
+}
+
+/// Works until `shutdown`, then lets running jobs end for as long as `grace` and hands the rest back.
+pub async fn run(worker: Worker, shutdown: CancellationToken) -> Result<(), Error> {
+    let Worker { store, producer, queues, clients, options } = worker;
+    let context = Arc::new(Context::new(store, producer, clients, options.applications.clone()));
+    for &(queue, slots) in &options.slots {
+        StreamBackend::new(&queues, backend_options(&options, queue, slots))?;
+    }
+    let monitor = options.slots.iter().fold(Monitor::new(), |monitor, &(queue, slots)| {
+        let (queues, context, options) = (queues.clone(), context.clone(), options.clone());
+        monitor.register(move |_restart| {
+            let backend = StreamBackend::new(&queues, backend_options(&options, queue, slots))
+                .expect("the same options were taken when the worker started");
+            WorkerBuilder::new(format!("{}-{}", options.name, queue.as_str()))
+                .backend(backend)
+                .data(context.clone())
+                .catch_panic()
+                .build(attempt::attempt)
+        })
+    });
+    tracing::info!(worker.name = %options.name, queues = ?options.slots, "the worker takes jobs");
+    monitor
+        .should_restart(|worker, error| {
+            tracing::error!(worker.name = %worker.name(), %error, "a queue's worker ended and is started again");
+            true
+        })
+        .shutdown_timeout(options.grace)
+        .run_with_signal(async move {
+            shutdown.cancelled().await;
+            Ok(())
+        })
+        .await
+        .map_err(|error| Error::Ended(error.to_string()))
+}
+
+fn backend_options(options: &Options, queue: QueueName, slots: usize) -> BackendOptions {
+    BackendOptions { lease: options.lease, ..BackendOptions::new(queue, options.name.clone(), slots) }
+}
