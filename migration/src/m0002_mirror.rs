@@ -129,7 +129,8 @@ CREATE TABLE mirror.issue_key_aliases (
 );
 ";
 
-/// An entry of a changelog is a row for each of its changes; an entry without changes is one row numbered -1. The far end
+/// An entry of a changelog is a row for each of its changes; an entry without changes is one row numbered -1.
+/// `history_more` belongs to the entry and stands in the first of its rows. The far end
 /// of a link need not be mirrored.
 const CHILDREN: &str = "
 CREATE TABLE mirror.comments (
@@ -165,6 +166,7 @@ CREATE TABLE mirror.changelogs (
     to_value text,
     to_text text,
     more jsonb,
+    history_more jsonb,
     PRIMARY KEY (tenant_id, instance_id, issue_id, id, item_no),
     FOREIGN KEY (tenant_id, instance_id, issue_id) REFERENCES mirror.issues (tenant_id, instance_id, id) ON DELETE CASCADE
 );

@@ -81,6 +81,22 @@ async fn several_pods_may_migrate_at_once() {
     assert_eq!(schema(&one.owner_url).await, schema(&other.owner_url).await);
 }
 
+/// Such an index costs the same as the primary key in the eyes of a planner without statistics, and foreign keys would be
+/// checked by walking an instance.
+#[tokio::test]
+async fn no_index_competes_with_a_primary_key() {
+    let database = tests::database().await;
+    let connection = connect(&database.owner_url).await;
+    let sql = "SELECT i.indexrelid::regclass::text AS name
+        FROM pg_index i
+        JOIN pg_class c ON c.oid = i.indrelid AND c.relnamespace = 'mirror'::regnamespace
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0] AND a.attname = 'tenant_id'
+        JOIN pg_attribute b ON b.attrelid = c.oid AND b.attnum = i.indkey[1] AND b.attname = 'instance_id'
+        WHERE NOT i.indisprimary AND i.indpred IS NULL";
+    let statement = Statement::from_string(connection.get_database_backend(), sql);
+    assert_eq!(connection.query_all_raw(statement).await.unwrap().len(), 0);
+}
+
 #[tokio::test]
 async fn the_store_asks_for_the_newest_step() {
     assert_eq!(migration::newest(), store::SCHEMA);

@@ -205,7 +205,7 @@ async fn a_placeholder_never_takes_the_place_of_a_profile() {
     let mut issue = said(1, (1, 1), "a");
     issue.issue.assignee = Some(AccountId("mia".to_owned()));
     issue.people = vec![person("mia", "Mia"), person("new", "Former user")];
-    mirror.apply(&[issue.clone()]).await;
+    mirror.apply(&[issue]).await;
     let mut later = said(1, (2, 2), "b");
     let silent = User { display_name: None, active: Some(false), account_type: None, ..person("new", "") };
     later.people = vec![person("mia", "Former user"), silent];
@@ -250,7 +250,7 @@ async fn the_directory_is_kept() {
     for _ in 0..2 {
         let mut tx = mirror.tenant.begin().await.unwrap();
         tx.apply_projects(mirror.instance, &[old.clone(), project.clone()]).await.unwrap();
-        tx.apply_users(mirror.instance, &[mia.clone()]).await.unwrap();
+        tx.apply_users(mirror.instance, std::slice::from_ref(&mia)).await.unwrap();
         tx.apply_fields(mirror.instance, std::slice::from_ref(&field)).await.unwrap();
         tx.commit().await.unwrap();
     }
@@ -427,7 +427,7 @@ async fn tenants_come_and_rest() {
 /// What Jira may have told, each at a time of its own.
 #[derive(Clone)]
 enum Told {
-    Seen(IssueSnapshot),
+    Seen(Box<IssueSnapshot>),
     Absent(i64, DateTime<Utc>),
 }
 
@@ -445,7 +445,7 @@ fn told(rng: &mut StdRng) -> Vec<Told> {
         snapshot.comments = (0..children).map(|n| comment(n, word)).collect();
         snapshot.links = (0..children).map(|n| link(n, LinkDirection::Inward, n + 50)).collect();
         seal(&mut snapshot);
-        Told::Seen(snapshot)
+        Told::Seen(Box::new(snapshot))
     });
     told.collect()
 }
@@ -453,7 +453,7 @@ fn told(rng: &mut StdRng) -> Vec<Told> {
 async fn tell(mirror: &Mirror, page: &[Told]) -> Result<(), Error> {
     let mut tx = mirror.tenant.begin().await?;
     let seen: Vec<_> =
-        page.iter().filter_map(|one| if let Told::Seen(seen) = one { Some(seen.clone()) } else { None }).collect();
+        page.iter().filter_map(|one| if let Told::Seen(seen) = one { Some((**seen).clone()) } else { None }).collect();
     tx.apply(mirror.instance, &seen).await?;
     for one in page {
         if let Told::Absent(id, at) = one {

@@ -30,9 +30,9 @@ async fn texts(url: &str, sql: &str) -> Vec<String> {
 async fn full_mirror() -> Mirror {
     let mirror = Mirror::new().await;
     let mut issue = rich(1);
-    mirror.apply(&[issue.clone()]).await;
+    mirror.apply(std::slice::from_ref(&issue)).await;
     issue.issue.key = "MOVED-1".parse().unwrap();
-    issue.observed_at = issue.observed_at + chrono::TimeDelta::minutes(1);
+    issue.observed_at += chrono::TimeDelta::minutes(1);
     issue.content_hash = [1; 32];
     mirror.apply(&[issue]).await;
     mirror.tenant.advance_poll_mark(mirror.instance, domain::Watermark(crate::store::sample::at(1))).await.unwrap();

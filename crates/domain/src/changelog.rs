@@ -16,6 +16,8 @@ pub struct History {
     pub created_at: DateTime<Utc>,
     /// May be empty: recorded on real sites.
     pub changes: Vec<Change>,
+    /// Members that are not listed above, such as `historyMetadata`; absent when there are none.
+    pub more: Option<RawJson>,
 }
 
 /// One field's change. All values are Jira's texts: ids in `from` and `to`, names in `from_text` and `to_text`.

@@ -1,5 +1,7 @@
 //! Everything that Jira said about one issue at one instant.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
@@ -63,23 +65,55 @@ pub fn content_hash(raw: &RawJson, comments: &[Comment], changelog: &[History]) 
 /// Fields whose value depends on who asks: they never count as a change.
 const CALLER_SPECIFIC: [&str; 3] = ["lastViewed", "watches", "votes"];
 
+/// The raw document in its canonical form, without what is not this issue's own: values that depend on who asks, and the
+/// excerpts of other issues (their summary, status ..) that Jira embeds beside a parent's, sub-task's or link's id. Those
+/// change without this issue being touched, and are read from their own rows.
 fn canonical_content(raw: &RawJson) -> String {
     let mut out = String::new();
-    without_caller_specific(raw).as_ref().unwrap_or(raw).canonical(&mut out);
+    own_content(raw).as_ref().unwrap_or(raw).canonical(&mut out);
     out
 }
 
-fn without_caller_specific(raw: &RawJson) -> Option<RawJson> {
-    use std::collections::BTreeMap;
-    let mut document: BTreeMap<String, RawJson> = raw.read().ok()?;
-    let mut fields: BTreeMap<String, RawJson> = document.get("fields")?.read().ok()?;
-    let before = fields.len();
+type Members = BTreeMap<String, RawJson>;
+
+fn own_content(raw: &RawJson) -> Option<RawJson> {
+    let mut document: Members = raw.read().ok()?;
+    let mut fields: Members = document.get("fields")?.read().ok()?;
     fields.retain(|name, _| !CALLER_SPECIFIC.contains(&name.as_str()));
-    if fields.len() == before {
-        return None;
+    for (name, strip) in [
+        ("parent", without_excerpt as fn(&RawJson) -> Option<RawJson>),
+        ("subtasks", each_without_excerpt),
+        ("issuelinks", links),
+    ] {
+        if let Some(stripped) = fields.get(name).and_then(strip) {
+            fields.insert(name.to_owned(), stripped);
+        }
     }
     document.insert("fields".to_owned(), RawJson::of(&fields).ok()?);
     RawJson::of(&document).ok()
+}
+
+/// Another issue's id and key, without its fields.
+fn without_excerpt(other: &RawJson) -> Option<RawJson> {
+    let mut members: Members = other.read().ok()?;
+    members.remove("fields")?;
+    RawJson::of(&members).ok()
+}
+
+fn each_without_excerpt(others: &RawJson) -> Option<RawJson> {
+    let others: Vec<RawJson> = others.read().ok()?;
+    let stripped: Vec<RawJson> = others.into_iter().map(|other| without_excerpt(&other).unwrap_or(other)).collect();
+    RawJson::of(&stripped).ok()
+}
+
+fn links(links: &RawJson) -> Option<RawJson> {
+    let mut links: Vec<Members> = links.read().ok()?;
+    for end in links.iter_mut().flat_map(|link| link.values_mut()) {
+        if let Some(stripped) = without_excerpt(end) {
+            *end = stripped;
+        }
+    }
+    RawJson::of(&links).ok()
 }
 
 #[cfg(test)]
@@ -97,5 +131,18 @@ mod tests {
         assert_eq!(content_hash(&mine, &[], &[]), content_hash(&theirs, &[], &[]));
         let changed = raw(r#"{"fields":{"summary":"b"},"id":"1"}"#);
         assert_ne!(content_hash(&mine, &[], &[]), content_hash(&changed, &[], &[]));
+    }
+
+    #[test]
+    fn another_issues_words_are_no_change() {
+        let links = |summary: &str, link: u8| {
+            raw(&format!(
+                r#"{{"id":"1","fields":{{"parent":{{"id":"2","fields":{{"summary":"{summary}"}}}},
+                    "subtasks":[{{"id":"3","fields":{{"summary":"{summary}"}}}}],
+                    "issuelinks":[{{"id":"{link}","inwardIssue":{{"id":"4","fields":{{"summary":"{summary}"}}}}}}]}}}}"#
+            ))
+        };
+        assert_eq!(content_hash(&links("a", 9), &[], &[]), content_hash(&links("b", 9), &[], &[]));
+        assert_ne!(content_hash(&links("a", 9), &[], &[]), content_hash(&links("a", 8), &[], &[]));
     }
 }

@@ -21,12 +21,21 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     /// Whether it does not say whom it was given to.
     pub(crate) silent: bool,
+    /// As it came.
     pub(crate) text: String,
+    /// The same without what PostgreSQL cannot hold, where that differs.
+    pub(crate) storable: Option<String>,
 }
 
 impl Answer {
-    /// Reads the body.
+    /// Reads what can be stored of the body.
     pub(crate) fn read<'a, T: Deserialize<'a>>(&'a self, what: &str) -> Result<T, Error> {
+        let text = self.storable.as_deref().unwrap_or(&self.text);
+        serde_json::from_str(text).map_err(|error| Error::unreadable(what, &error))
+    }
+
+    /// Reads the body as it came.
+    pub(crate) fn read_exact<'a, T: Deserialize<'a>>(&'a self, what: &str) -> Result<T, Error> {
         serde_json::from_str(&self.text).map_err(|error| Error::unreadable(what, &error))
     }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use chrono::Utc;
-use domain::{AccountId, Instance, InstanceId, Invalid, Site};
+use domain::{AccountId, Instance, InstanceId, Invalid, Site, storable_json};
 use reqwest::{StatusCode, Url, header, redirect};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -20,7 +20,6 @@ use crate::{
     identity::{self, Identity, Verdict},
     request::Request,
     retry::{self, FIRST_WAIT, Failure, LONGEST_WAIT, Tries},
-    storable,
 };
 
 /// Who we are at a site.
@@ -252,8 +251,8 @@ impl Client {
         if status.is_server_error() {
             return Err(answer::unavailable(request.route, status, &text, after));
         }
-        let text = storable::storable(text);
-        Ok(Answer { sent_at, received: Instant::now(), status, silent: verdict == Verdict::Silent, text })
+        let storable = storable_json(&text);
+        Ok(Answer { sent_at, received: Instant::now(), status, silent: verdict == Verdict::Silent, text, storable })
     }
 
     /// Jira said 429: the whole fleet stops for as long as it asked.

@@ -10,12 +10,12 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use domain::{
     AccountId, Change, Comment, CommentId, History, HistoryId, Issue, IssueId, IssueLink, IssueSnapshot, RawJson, User,
-    content_hash,
+    content_hash, storable_json,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::{Error, lenient, lenient::Members, storable, wire};
+use crate::{Error, lenient, lenient::Members, wire};
 
 pub(crate) use site::{field, project};
 
@@ -28,7 +28,7 @@ const EMBEDDED_COMMENTS: usize = 20;
 /// An issue's JSON as Jira writes it, with whatever comments and changelog are embedded, as a snapshot. What Jira cut off
 /// stays cut off: [`Client::hydrate`](crate::Client::hydrate) completes it.
 pub fn snapshot_from_json(text: &str, observed_at: DateTime<Utc>) -> Result<IssueSnapshot, Error> {
-    Ok(Draft::read(&storable::storable(text.to_owned()))?.finish(observed_at))
+    Ok(Draft::read(text)?.finish(observed_at))
 }
 
 /// An issue that may still lack what Jira cut off.
@@ -47,9 +47,11 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    /// Reads an issue. Fails when something is missing without which it is no issue.
-    pub(crate) fn read(text: &str) -> Result<Self, Error> {
-        let wire: wire::Issue<'_> = read(text, "an issue")?;
+    /// Reads an issue. Fails when something is missing without which it is no issue. Only the raw document keeps what
+    /// columns cannot hold.
+    pub(crate) fn read(exact: &str) -> Result<Self, Error> {
+        let storable = storable_json(exact);
+        let wire: wire::Issue<'_> = read(storable.as_deref().unwrap_or(exact), "an issue")?;
         let id = wire.id.ok_or_else(|| Error::malformed("an issue without an id"))?;
         let text_of_fields = wire.fields.ok_or_else(|| missing(id, "fields"))?;
         let mut fields: wire::Fields<'_> = read(text_of_fields.get(), "an issue's fields")?;
@@ -60,7 +62,7 @@ impl Draft {
         let mut draft = Self {
             issue,
             links: links.unwrap_or_default().into_iter().filter_map(issue::link).collect(),
-            raw: without_changelog(text)?,
+            raw: without_changelog(exact)?,
             comments: BTreeMap::new(),
             histories: BTreeMap::new(),
             people,
@@ -154,7 +156,7 @@ fn comment(wire: wire::Comment<'_>, people: &mut People) -> Result<Comment, Erro
     })
 }
 
-/// One entry of a changelog. Members that have no place in it, such as `historyMetadata`, travel with its first change.
+/// One entry of a changelog.
 fn history(wire: wire::History<'_>, people: &mut People) -> Result<History, Error> {
     let (mut id, mut created_at, mut author, mut items, mut rest) = (None, None, None, Vec::new(), Vec::new());
     for (name, value) in wire.0 {
@@ -166,15 +168,13 @@ fn history(wire: wire::History<'_>, people: &mut People) -> Result<History, Erro
             _ => rest.push((name, value)),
         }
     }
-    if let Some(first) = items.first_mut() {
-        first.0.append(&mut rest);
-    }
     let id = id.ok_or_else(|| Error::malformed("a changelog entry without an id"))?;
     Ok(History {
         id: HistoryId(id),
         author: meet(author, people),
         created_at: created_at.ok_or_else(|| missing(id, "time of a changelog entry"))?,
         changes: items.into_iter().map(change).collect::<Result<_, _>>()?,
+        more: leftovers(rest)?,
     })
 }
 
@@ -202,10 +202,13 @@ fn change(item: Members<'_>) -> Result<Change, Error> {
             _ => rest.push((name, value)),
         }
     }
-    if !rest.is_empty() {
-        change.more = Some(raw(Members(rest).to_text())?);
-    }
+    change.more = leftovers(rest)?;
     Ok(change)
+}
+
+/// Members that have no place of their own.
+fn leftovers(rest: Vec<(String, &RawValue)>) -> Result<Option<RawJson>, Error> {
+    if rest.is_empty() { Ok(None) } else { raw(Members(rest).to_text()).map(Some) }
 }
 
 /// Everybody who was named so far.
@@ -309,14 +312,16 @@ mod tests {
             (Some(""), None, Some("38, 40"))
         );
         let more = change.more.as_ref().map(RawJson::as_str);
-        assert_eq!(more, Some(r#"{"tmpToAccountId":"a9","historyMetadata":{"type":"t"}}"#));
+        assert_eq!(more, Some(r#"{"tmpToAccountId":"a9"}"#));
+        let more = changelog[0].more.as_ref().map(RawJson::as_str);
+        assert_eq!(more, Some(r#"{"historyMetadata":{"type":"t"}}"#));
     }
 
     #[test]
     fn the_raw_text_keeps_every_digit_and_loses_only_the_changelog() {
         let raw = snapshot_from_json(ISSUE, now()).expect("an issue").raw;
         assert!(raw.as_str().contains("12345678901234567890.10") && raw.as_str().contains("\"n\":1.10"));
-        assert!(!raw.as_str().contains("\"changelog\"") && raw.as_str().contains("\\ufffd"));
+        assert!(!raw.as_str().contains("\"changelog\"") && raw.as_str().contains("\\u0000"));
         let members: Members<'_> = raw.read().expect("an object");
         assert_eq!(members.0.len(), 4);
     }

@@ -128,7 +128,7 @@ impl Client {
         let question = BulkQuestion { issue_ids_or_keys: texts(ids), fields: ["*all"], expand: ["changelog"] };
         let request = Request::reading_post(self.at("/rest/api/3/issue/bulkfetch"), "/issue/bulkfetch", &question)?;
         let answer = self.send(request.with_retries(retries)).await?;
-        let bulk: wire::Bulk<'_> = answer.read("issues asked for by id")?;
+        let bulk: wire::Bulk<'_> = answer.read_exact("issues asked for by id")?;
         // Only a list that is there can say who is absent from it.
         let issues = bulk.issues.ok_or_else(|| Error::malformed("issues asked for by id, without a list of issues"))?;
         batch.began.get_or_insert(answer.sent_at);

@@ -19,7 +19,6 @@ mod refusal;
 mod request;
 mod retry;
 mod search;
-mod storable;
 mod wire;
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! and drop its running jobs, so the pumps try again for ever.
 
 mod acker;
+mod intake;
 mod janitor;
 mod layer;
 mod line;

@@ -70,6 +70,7 @@ pub(crate) enum Verb {
     Drop,
     Next { body: Vec<u8>, unique: UniqueKey },
     Later { body: Vec<u8>, delay: Duration },
+    Wait { body: Vec<u8>, delay: Duration },
     Dead { body: Vec<u8>, reason: String, deliveries: u32 },
     Back { deliveries: u32 },
 }
@@ -97,7 +98,7 @@ impl Finish {
                 let index = add_keys(script, keys, unique);
                 script.arg(body).arg(&unique.value).arg(millis(unique.life)).arg(unique.mode).arg(index);
             }
-            Verb::Later { body, delay } => {
+            Verb::Later { body, delay } | Verb::Wait { body, delay } => {
                 let (value, life) = unique.map_or(("", 0), |unique| (&unique.value, millis(unique.life)));
                 script.arg(body).arg(millis(*delay)).arg(value).arg(life);
                 blank(script, 1);
@@ -125,6 +126,7 @@ impl Verb {
             Self::Drop => "drop",
             Self::Next { .. } => "next",
             Self::Later { .. } => "later",
+            Self::Wait { .. } => "wait",
             Self::Dead { .. } => "dead",
             Self::Back { .. } => "back",
         }
@@ -133,14 +135,16 @@ impl Verb {
     /// Bytes it takes in a script, about.
     pub(crate) fn size(&self) -> usize {
         match self {
-            Self::Next { body, .. } | Self::Later { body, .. } | Self::Dead { body, .. } => body.len(),
+            Self::Next { body, .. } | Self::Later { body, .. } | Self::Wait { body, .. } | Self::Dead { body, .. } => {
+                body.len()
+            }
             Self::Done | Self::Drop | Self::Back { .. } => 0,
         }
     }
 
     /// Whether an outcome that came too late means that somebody else has the job, or that Redis forgot it.
     pub(crate) fn matters(&self) -> bool {
-        !matches!(self, Self::Done | Self::Drop | Self::Back { .. })
+        !matches!(self, Self::Done | Self::Drop | Self::Wait { .. } | Self::Back { .. })
     }
 }
 

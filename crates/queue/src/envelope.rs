@@ -165,8 +165,8 @@ mod tests {
             assert_eq!(value["job"]["kind"], envelope.job.kind());
             kinds.push(envelope.job.kind());
         }
-        kinds.dedup();
-        assert_eq!(kinds, Job::KINDS, "one example at least of each kind, in order");
+        let of = |kinds: &[&'static str]| kinds.iter().copied().collect::<std::collections::BTreeSet<_>>();
+        assert_eq!(of(&kinds), of(&Job::KINDS), "at least one example of each kind");
     }
 
     #[test]

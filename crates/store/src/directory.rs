@@ -138,7 +138,10 @@ pub(crate) async fn user_rows(
 ) -> Result<Vec<user::Model>, Error> {
     let rows = sql("/* users.ask */ SELECT tenant_id, instance_id, account_id, display_name, active, account_type,
             time_zone, email_hash, observed_at
-        FROM mirror.users WHERE tenant_id = $1 AND instance_id = $2 AND account_id = ANY ($3) ORDER BY account_id")
+        FROM unnest($3::text[]) AS p (wanted) CROSS JOIN LATERAL (
+            SELECT * FROM mirror.users WHERE tenant_id = $1 AND instance_id = $2 AND account_id = p.wanted OFFSET 0
+        ) AS u
+        ORDER BY account_id")
     .bind(tx.tenant.0)
     .bind(instance.0)
     .bind(accounts)

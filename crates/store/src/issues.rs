@@ -40,7 +40,10 @@ impl TenantStore {
         let rows = sql("/* issues.newer */
             SELECT DISTINCT p.id
             FROM unnest($3::bigint[], $4::timestamptz[]) AS p (id, updated_at)
-            LEFT JOIN mirror.issues i ON i.tenant_id = $1 AND i.instance_id = $2 AND i.id = p.id
+            LEFT JOIN LATERAL (
+                SELECT id, visible, updated_at, deleted_at FROM mirror.issues
+                WHERE tenant_id = $1 AND instance_id = $2 AND id = p.id OFFSET 0
+            ) AS i ON true
             WHERE i.id IS NULL
                 OR (i.deleted_at IS NULL AND (NOT i.visible OR i.updated_at IS NULL OR i.updated_at < p.updated_at))
             ORDER BY p.id")
@@ -127,14 +130,15 @@ impl TenantStore {
     pub async fn counts(&self, instance: InstanceId) -> Result<Counts, Error> {
         let mut tx = self.read().await?;
         let row = sql("/* issues.counts */
-            WITH shown AS MATERIALIZED (
-                SELECT id FROM mirror.issues WHERE tenant_id = $1 AND instance_id = $2 AND visible
-            )
-            SELECT (SELECT count(*) FROM shown) AS issues,
-                (SELECT count(*) FROM mirror.comments c JOIN shown s ON s.id = c.issue_id
-                    WHERE c.tenant_id = $1 AND c.instance_id = $2) AS comments,
-                (SELECT count(*) FROM mirror.changelogs c JOIN shown s ON s.id = c.issue_id
-                    WHERE c.tenant_id = $1 AND c.instance_id = $2 AND c.item_no <= 0) AS histories")
+            SELECT count(*) AS issues, coalesce(sum(c.n), 0)::bigint AS comments, coalesce(sum(h.n), 0)::bigint AS histories
+            FROM mirror.issues i CROSS JOIN LATERAL (
+                SELECT count(*) AS n FROM mirror.comments
+                WHERE tenant_id = $1 AND instance_id = $2 AND issue_id = i.id
+            ) AS c CROSS JOIN LATERAL (
+                SELECT count(*) AS n FROM mirror.changelogs
+                WHERE tenant_id = $1 AND instance_id = $2 AND issue_id = i.id AND item_no <= 0
+            ) AS h
+            WHERE i.tenant_id = $1 AND i.instance_id = $2 AND i.visible")
         .bind(self.id().0)
         .bind(instance.0)
         .fetch_one(tx.connection())

@@ -114,6 +114,7 @@ pub(crate) fn read_history(row: PgRow) -> Result<(IssueId, History), Error> {
         author: model.author.map(AccountId),
         created_at: model.created_at,
         changes: change.into_iter().collect(),
+        more: document(&row, "history_more")?,
     };
     Ok((IssueId(model.issue_id), history))
 }

@@ -38,8 +38,10 @@ impl TenantTx {
         let text = concat!(
             "/* snapshots.issues */ SELECT ",
             issue_columns!(),
-            ", i.raw::text AS raw FROM mirror.issues i
-            WHERE i.tenant_id = $1 AND i.instance_id = $2 AND i.id = ANY ($3) AND i.visible ORDER BY i.id"
+            ", i.raw::text AS raw FROM unnest($3::bigint[]) AS p (id) CROSS JOIN LATERAL (
+                SELECT * FROM mirror.issues WHERE tenant_id = $1 AND instance_id = $2 AND id = p.id OFFSET 0
+            ) AS i
+            WHERE i.visible ORDER BY i.id"
         );
         let ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
         let rows = self.of_issues(text, instance, &ids).await?;
@@ -49,8 +51,10 @@ impl TenantTx {
     async fn comments(&mut self, of: InstanceId, ids: &[i64]) -> Result<HashMap<IssueId, Vec<Comment>>, Error> {
         let text = "/* snapshots.comments */ SELECT tenant_id, instance_id, issue_id, id, author, update_author,
                 body::text AS body, visibility::text AS visibility, jsd_public, reply_to, created_at, updated_at
-            FROM mirror.comments
-            WHERE tenant_id = $1 AND instance_id = $2 AND issue_id = ANY ($3) ORDER BY issue_id, id";
+            FROM unnest($3::bigint[]) AS p (wanted) CROSS JOIN LATERAL (
+                SELECT * FROM mirror.comments WHERE tenant_id = $1 AND instance_id = $2 AND issue_id = p.wanted OFFSET 0
+            ) AS c
+            ORDER BY issue_id, id";
         let mut comments: HashMap<IssueId, Vec<Comment>> = HashMap::new();
         for row in self.of_issues(text, of, ids).await? {
             let (issue, comment) = read_comment(row)?;
@@ -63,9 +67,11 @@ impl TenantTx {
     async fn histories(&mut self, of: InstanceId, ids: &[i64]) -> Result<HashMap<IssueId, Vec<History>>, Error> {
         let text =
             "/* snapshots.changelogs */ SELECT tenant_id, instance_id, issue_id, id, item_no, author, created_at,
-                field, field_id, field_type, from_value, from_text, to_value, to_text, more::text AS more
-            FROM mirror.changelogs
-            WHERE tenant_id = $1 AND instance_id = $2 AND issue_id = ANY ($3) ORDER BY issue_id, id, item_no";
+                field, field_id, field_type, from_value, from_text, to_value, to_text, more::text AS more, history_more::text AS history_more
+            FROM unnest($3::bigint[]) AS p (wanted) CROSS JOIN LATERAL (
+                SELECT * FROM mirror.changelogs WHERE tenant_id = $1 AND instance_id = $2 AND issue_id = p.wanted OFFSET 0
+            ) AS c
+            ORDER BY issue_id, id, item_no";
         let mut histories: HashMap<IssueId, Vec<History>> = HashMap::new();
         for row in self.of_issues(text, of, ids).await? {
             let (issue, history) = read_history(row)?;
@@ -81,8 +87,10 @@ impl TenantTx {
     async fn links(&mut self, of: InstanceId, ids: &[i64]) -> Result<HashMap<IssueId, Vec<IssueLink>>, Error> {
         let text = "/* snapshots.links */ SELECT tenant_id, instance_id, issue_id, id, direction, position, type_id,
                 type_name, other_id, other_key
-            FROM mirror.issue_links
-            WHERE tenant_id = $1 AND instance_id = $2 AND issue_id = ANY ($3) ORDER BY issue_id, position";
+            FROM unnest($3::bigint[]) AS p (wanted) CROSS JOIN LATERAL (
+                SELECT * FROM mirror.issue_links WHERE tenant_id = $1 AND instance_id = $2 AND issue_id = p.wanted OFFSET 0
+            ) AS c
+            ORDER BY issue_id, position";
         let mut links: HashMap<IssueId, Vec<IssueLink>> = HashMap::new();
         for row in self.of_issues(text, of, ids).await? {
             let (issue, link) = read_link(row)?;

@@ -152,9 +152,10 @@ pub(crate) fn rich(id: i64) -> IssueSnapshot {
     snapshot.changelog = vec![
         History {
             changes: vec![change("status"), Change { more: Some(json(r#"{"tmp":1}"#)), ..change("Größe") }],
+            more: Some(json(r#"{"historyMetadata":{"n":1.0}}"#)),
             ..history(5)
         },
-        History { author: None, changes: Vec::new(), ..history(6) },
+        History { author: None, more: Some(json("{}")), ..history(6) },
         History { changes: vec![change("labels")], ..history(7) },
     ];
     snapshot.links = vec![link(90, LinkDirection::Outward, 8), link(80, LinkDirection::Inward, 9)];
@@ -209,7 +210,13 @@ pub(crate) fn json(text: &str) -> RawJson {
 }
 
 fn history(id: i64) -> History {
-    History { id: HistoryId(id), author: Some(AccountId("mia".to_owned())), created_at: at(id), changes: Vec::new() }
+    History {
+        id: HistoryId(id),
+        author: Some(AccountId("mia".to_owned())),
+        created_at: at(id),
+        changes: Vec::new(),
+        more: None,
+    }
 }
 
 fn change(field: &str) -> Change {

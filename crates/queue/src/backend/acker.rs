@@ -98,7 +98,7 @@ impl Acker {
             }
             "busy" => {
                 metric::settled(queue, kind, "busy");
-                let verb = Verb::Later { body: held.envelope.bytes(), delay: BUSY_WAIT };
+                let verb = Verb::Wait { body: held.envelope.bytes(), delay: BUSY_WAIT };
                 self.shared.finish(Finish::of(&held, verb));
             }
             _ => {

@@ -34,10 +34,7 @@ const RESCUED: usize = 100;
 pub(super) async fn run(shared: Arc<Shared>) {
     let line = Line::new(&shared, RESPONSE);
     let mut janitor = Janitor { line, plan: Plan::new(&shared), shared: Arc::clone(&shared) };
-    tokio::select! {
-        () = janitor.work() => {}
-        () = shared.closed.cancelled() => {}
-    }
+    shared.closed.run_until_cancelled(janitor.work()).await;
 }
 
 struct Janitor {
@@ -73,7 +70,8 @@ fn jittered(period: Duration) -> Duration {
 
 impl Janitor {
     async fn work(&mut self) {
-        loop {
+        // Asked here, too: with Redis away a step may fail without ever yielding to whoever awaits the end.
+        while !self.shared.closed.is_cancelled() {
             match self.step().await {
                 Ok(()) => self.line.works(),
                 Err(error) if is_group_missing(&error) => tokio::time::sleep(Duration::from_millis(100)).await,

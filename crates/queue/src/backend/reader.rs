@@ -8,10 +8,7 @@ use std::{
 
 use redis::{RedisResult, aio::MultiplexedConnection};
 
-use super::{
-    line::Line,
-    shared::{Fetched, Shared},
-};
+use super::{intake::Fetched, line::Line, shared::Shared};
 use crate::keys::GROUP;
 
 /// How long one read waits for a job.

@@ -6,7 +6,6 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicI64, Ordering},
     },
-    time::Duration,
 };
 
 use futures::task::AtomicWaker;
@@ -18,11 +17,9 @@ use crate::{
     Config, Error,
     connection::{Connector, Outage},
     delivery::{Finish, Held, Message, Verb},
-    envelope::Decoded,
     keys::Keys,
     metric,
     scripts::RECORDS,
-    unique::UniqueKey,
 };
 
 #[derive(Debug)]
@@ -63,15 +60,6 @@ struct State {
     starting: usize,
     /// Slots taken: starting, ready, or running.
     busy: usize,
-}
-
-/// An entry as Redis delivered it.
-#[derive(Debug)]
-pub(super) struct Fetched {
-    pub(super) entry: String,
-    pub(super) deliveries: u32,
-    /// The fields and values of the entry, in turn.
-    pub(super) fields: Vec<Vec<u8>>,
 }
 
 impl Shared {
@@ -131,10 +119,8 @@ impl Shared {
         wanted.saturating_sub(state.busy + state.buffer.len()).min(RECORDS)
     }
 
-    /// Sorts what Redis delivered: jobs into the buffer, the unknown into the future, the unreadable and the poisonous to the
-    /// dead letters.
-    pub(super) fn take_in(&self, fetched: Vec<Fetched>) {
-        let jobs: Vec<Held> = fetched.into_iter().filter_map(|entry| self.read(entry)).collect();
+    /// Jobs that were delivered and can be read.
+    pub(super) fn buffer(&self, jobs: Vec<Held>) {
         let mut state = self.state();
         for held in jobs {
             let held = Arc::new(held);
@@ -146,54 +132,6 @@ impl Shared {
         }
         drop(state);
         self.waker.wake();
-    }
-
-    fn read(&self, fetched: Fetched) -> Option<Held> {
-        let Fetched { entry, deliveries, fields } = fetched;
-        let body = body(fields);
-        if deliveries > self.options.max_deliveries {
-            let reason = format!("its worker was lost {} times while it had this job", deliveries - 1);
-            self.bury(entry, body, reason, deliveries);
-            return None;
-        }
-        match Decoded::read(&body) {
-            Decoded::Known(envelope) => {
-                let unique = UniqueKey::of(&envelope, &self.keys);
-                return Some(Held::new(entry, deliveries, *envelope, unique));
-            }
-            Decoded::Unknown { kind, enqueued_at } => {
-                metric::unreadable(self.options.queue, "unknown_kind");
-                let age = chrono::Utc::now().signed_duration_since(enqueued_at).to_std().unwrap_or_default();
-                tracing::warn!(job.kind = kind, "a job of a kind that only newer versions know was put off");
-                if age < KEPT_UNKNOWN {
-                    let delay = (age / 4).clamp(Duration::from_secs(5), Duration::from_secs(600));
-                    self.finish(Finish::unread(entry, Verb::Later { body, delay }));
-                } else {
-                    self.bury(entry, body, format!("no worker knows jobs of kind {kind:?}"), deliveries);
-                }
-            }
-            Decoded::Malformed(why) => {
-                metric::unreadable(self.options.queue, "malformed");
-                self.bury(entry, body, format!("not a job: {why}"), deliveries);
-            }
-        }
-        None
-    }
-
-    /// Sends a dead letter of something that did not run here.
-    fn bury(&self, entry: String, body: Vec<u8>, reason: String, deliveries: u32) {
-        tracing::error!(queue = self.options.queue.as_str(), entry, reason, "a job went to the dead letters unrun");
-        metric::settled(self.options.queue, "unrun", "dead");
-        let verb = Verb::Dead { body, reason, deliveries };
-        // What can be read gives its unique key back.
-        let finish = match verb_body(&verb).map(Decoded::read) {
-            Some(Decoded::Known(envelope)) => {
-                let unique = UniqueKey::of(&envelope, &self.keys);
-                Finish::of(&Arc::new(Held::new(entry, deliveries, *envelope, unique)), verb)
-            }
-            _ => Finish::unread(entry, verb),
-        };
-        self.finish(finish);
     }
 
     /// The answer to a start was yes.
@@ -300,23 +238,5 @@ impl Shared {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// For how long a kind that nobody knows is put off before it becomes a dead letter: longer than any deploy takes.
-const KEPT_UNKNOWN: Duration = Duration::from_secs(7 * 24 * 3600);
-
-/// The value of field `e`; of an entry that somebody else wrote, everything there is.
-fn body(fields: Vec<Vec<u8>>) -> Vec<u8> {
-    match fields.iter().step_by(2).position(|name| name == b"e") {
-        Some(place) if place * 2 + 1 < fields.len() => fields.into_iter().nth(place * 2 + 1).unwrap_or_default(),
-        _ => fields.join(&b' '),
-    }
-}
-
-fn verb_body(verb: &Verb) -> Option<&[u8]> {
-    match verb {
-        Verb::Dead { body, .. } => Some(body),
-        _ => None,
     }
 }

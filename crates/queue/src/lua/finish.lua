@@ -72,6 +72,19 @@ function verbs.later(entry, job, mode, k, body, delay, claim, life)
   remove(entry)
 end
 
+-- The same request runs elsewhere: wait for its end, unless another job waits for that already.
+-- a: body, b: delay in ms, c: claim, d: life of the claim in ms
+function verbs.wait(entry, job, _, k, body, delay, claim, life)
+  local first = holder(KEYS[k])
+  if first and first ~= job then
+    gone[#gone + 1] = entry
+  elseif owned(stream, group, me, entry) then
+    schedule(KEYS[2], KEYS[4], body, delay)
+    redis.call('SET', KEYS[k], claim, 'PX', life + delay)
+    remove(entry)
+  end
+end
+
 -- a: body, b: reason, c: deliveries
 function verbs.dead(entry, job, mode, k, body, reason, deliveries)
   if not owned(stream, group, me, entry) then

@@ -1,10 +1,15 @@
 //! What hangs on issues: comments, changelogs, links. An issue's snapshot lists all of them, so what it does not list goes.
 //!
 //! Rows that are held as they are told are left alone. For issues whose rows are new there is nothing to compare with.
+//! The statements leave the planner no choice (a lookup by key for each issue, `OFFSET 0` keeps it so): while a table is
+//! young there are no statistics, and its guesses walk everything. The issue's row is locked, so a row's place stays.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    hash::Hash,
+};
 
-use domain::{Change, Comment, History, InstanceId, IssueId, IssueLink};
+use domain::{Change, Comment, History, InstanceId, IssueId, IssueLink, RawJson};
 use sea_orm::sqlx::{Postgres, postgres::PgArguments, query::Query};
 
 use super::Sighting;
@@ -34,9 +39,13 @@ WITH page AS (
         $12::timestamptz[], $13::timestamptz[])
         AS p (issue_id, id, author, update_author, body, visibility, jsd_public, reply_to, created_at, updated_at)
 ), gone AS (
-    DELETE FROM mirror.comments t
-    WHERE t.tenant_id = $1 AND t.instance_id = $2 AND t.issue_id = ANY ($3)
-        AND NOT EXISTS (SELECT FROM page p WHERE p.issue_id = t.issue_id AND p.id = t.id)
+    DELETE FROM mirror.comments WHERE ctid = ANY (ARRAY (
+        SELECT c.ctid FROM unnest($3::bigint[]) AS k (issue_id) CROSS JOIN LATERAL (
+            SELECT ctid, issue_id, id FROM mirror.comments
+            WHERE tenant_id = $1 AND instance_id = $2 AND issue_id = k.issue_id OFFSET 0
+        ) AS c
+        WHERE (c.issue_id, c.id) NOT IN (SELECT issue_id, id FROM page)
+    ))
 )
 INSERT INTO mirror.comments (tenant_id, instance_id, issue_id, id, author, update_author, body, visibility, jsd_public,
     reply_to, created_at, updated_at)
@@ -58,44 +67,52 @@ ON CONFLICT (tenant_id, instance_id, issue_id, id) DO UPDATE SET
 const CHANGELOGS: &str = "/* changelogs.replace */
 WITH page AS (
     SELECT p.issue_id, p.id, p.item_no, p.author, p.created_at, p.field, p.field_id, p.field_type, p.from_value,
-        p.from_text, p.to_value, p.to_text, p.more::jsonb AS more
+        p.from_text, p.to_value, p.to_text, p.more::jsonb AS more, p.history_more::jsonb AS history_more
     FROM unnest($4::bigint[], $5::bigint[], $6::integer[], $7::text[], $8::timestamptz[], $9::text[], $10::text[],
-        $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[])
+        $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[])
         AS p (issue_id, id, item_no, author, created_at, field, field_id, field_type, from_value, from_text, to_value,
-            to_text, more)
+            to_text, more, history_more)
 ), gone AS (
-    DELETE FROM mirror.changelogs t
-    WHERE t.tenant_id = $1 AND t.instance_id = $2 AND t.issue_id = ANY ($3)
-        AND NOT EXISTS (SELECT FROM page p WHERE p.issue_id = t.issue_id AND p.id = t.id AND p.item_no = t.item_no)
+    DELETE FROM mirror.changelogs WHERE ctid = ANY (ARRAY (
+        SELECT c.ctid FROM unnest($3::bigint[]) AS k (issue_id) CROSS JOIN LATERAL (
+            SELECT ctid, issue_id, id, item_no FROM mirror.changelogs
+            WHERE tenant_id = $1 AND instance_id = $2 AND issue_id = k.issue_id OFFSET 0
+        ) AS c
+        WHERE (c.issue_id, c.id, c.item_no) NOT IN (SELECT issue_id, id, item_no FROM page)
+    ))
 )
 INSERT INTO mirror.changelogs (tenant_id, instance_id, issue_id, id, item_no, author, created_at, field, field_id,
-    field_type, from_value, from_text, to_value, to_text, more)
+    field_type, from_value, from_text, to_value, to_text, more, history_more)
 SELECT $1, $2, p.issue_id, p.id, p.item_no, p.author, p.created_at, p.field, p.field_id, p.field_type, p.from_value,
-    p.from_text, p.to_value, p.to_text, p.more
+    p.from_text, p.to_value, p.to_text, p.more, p.history_more
 FROM page p
 WHERE NOT (p.issue_id = ANY ($3) AND EXISTS (
     SELECT FROM mirror.changelogs t
     WHERE t.tenant_id = $1 AND t.instance_id = $2 AND t.issue_id = p.issue_id AND t.id = p.id AND t.item_no = p.item_no
         AND (t.author, t.created_at, t.field, t.field_id, t.field_type, t.from_value, t.from_text, t.to_value, t.to_text,
-            t.more)
+            t.more, t.history_more)
             IS NOT DISTINCT FROM
             (p.author, p.created_at, p.field, p.field_id, p.field_type, p.from_value, p.from_text, p.to_value, p.to_text,
-            p.more)))
+            p.more, p.history_more)))
 ORDER BY p.issue_id, p.id, p.item_no
 ON CONFLICT (tenant_id, instance_id, issue_id, id, item_no) DO UPDATE SET
     author = excluded.author, created_at = excluded.created_at, field = excluded.field, field_id = excluded.field_id,
     field_type = excluded.field_type, from_value = excluded.from_value, from_text = excluded.from_text,
-    to_value = excluded.to_value, to_text = excluded.to_text, more = excluded.more";
+    to_value = excluded.to_value, to_text = excluded.to_text, more = excluded.more,
+    history_more = excluded.history_more";
 
 const LINKS: &str = "/* links.replace */
 WITH page AS (
     SELECT * FROM unnest($4::bigint[], $5::bigint[], $6::text[], $7::integer[], $8::bigint[], $9::text[], $10::bigint[],
         $11::text[]) AS p (issue_id, id, direction, position, type_id, type_name, other_id, other_key)
 ), gone AS (
-    DELETE FROM mirror.issue_links t
-    WHERE t.tenant_id = $1 AND t.instance_id = $2 AND t.issue_id = ANY ($3)
-        AND NOT EXISTS (SELECT FROM page p
-            WHERE p.issue_id = t.issue_id AND p.id = t.id AND p.direction = t.direction)
+    DELETE FROM mirror.issue_links WHERE ctid = ANY (ARRAY (
+        SELECT c.ctid FROM unnest($3::bigint[]) AS k (issue_id) CROSS JOIN LATERAL (
+            SELECT ctid, issue_id, id, direction FROM mirror.issue_links
+            WHERE tenant_id = $1 AND instance_id = $2 AND issue_id = k.issue_id OFFSET 0
+        ) AS c
+        WHERE (c.issue_id, c.id, c.direction) NOT IN (SELECT issue_id, id, direction FROM page)
+    ))
 )
 INSERT INTO mirror.issue_links (tenant_id, instance_id, issue_id, id, direction, position, type_id, type_name, other_id,
     other_key)
@@ -131,7 +148,7 @@ impl<'s> Family<'s> {
 }
 
 /// Pages that shift while they are read can show a thing twice; a statement may write a row only once.
-fn once<'s, T, K: Eq + std::hash::Hash>(all: &'s [T], key: impl Fn(&T) -> K) -> impl Iterator<Item = &'s T> {
+fn once<T, K: Eq + Hash>(all: &[T], key: impl Fn(&T) -> K) -> impl Iterator<Item = &T> {
     let mut known = HashSet::new();
     all.iter().filter(move |one| known.insert(key(one)))
 }
@@ -166,7 +183,7 @@ impl TenantTx {
             .bind(column(rows, |(_, comment)| comment.author.as_ref().map(|account| account.0.as_str())))
             .bind(column(rows, |(_, comment)| comment.update_author.as_ref().map(|account| account.0.as_str())))
             .bind(column(rows, |(_, comment)| comment.body.as_str()))
-            .bind(column(rows, |(_, comment)| comment.visibility.as_ref().map(|document| document.as_str())))
+            .bind(column(rows, |(_, comment)| comment.visibility.as_ref().map(RawJson::as_str)))
             .bind(column(rows, |(_, comment)| comment.jsd_public))
             .bind(column(rows, |(_, comment)| comment.reply_to.map(|id| id.0)))
             .bind(column(rows, |(_, comment)| comment.created_at))
@@ -192,7 +209,8 @@ impl TenantTx {
             .bind(text(|change| change.from_text.as_deref()))
             .bind(text(|change| change.to.as_deref()))
             .bind(text(|change| change.to_text.as_deref()))
-            .bind(text(|change| change.more.as_ref().map(|document| document.as_str())))
+            .bind(text(|change| change.more.as_ref().map(RawJson::as_str)))
+            .bind(column(rows, |row| row.history.more.as_ref().filter(|_| row.item_no <= 0).map(RawJson::as_str)))
             .execute(self.connection())
             .await?;
         Ok(())
@@ -215,12 +233,12 @@ impl TenantTx {
     }
 
     /// The three parameters that all three statements begin with.
-    fn replace<'q>(
+    fn replace(
         &self,
         text: &'static str,
         instance: InstanceId,
         family: &Family<'_>,
-    ) -> Query<'q, Postgres, PgArguments> {
+    ) -> Query<'static, Postgres, PgArguments> {
         sql(text).bind(self.tenant.0).bind(instance.0).bind(family.known.as_slice())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use domain::{InstanceId, IssueId};
+use domain::{InstanceId, IssueId, RawJson};
 use sea_orm::sqlx::{Row, postgres::PgRow};
 
 use super::{Held, HeldById, Sighting};
@@ -46,8 +46,10 @@ RETURNING t.id, t.xmax = 0 AS fresh";
 impl TenantTx {
     pub(super) async fn held(&mut self, instance: InstanceId, ids: Vec<i64>) -> Result<HeldById, Error> {
         let rows = sql("/* issues.ask */
-            SELECT id, key, updated_at, observed_at, seen_at, content_hash, deleted_at IS NOT NULL AS deleted
-            FROM mirror.issues WHERE tenant_id = $1 AND instance_id = $2 AND id = ANY ($3)")
+            SELECT i.* FROM unnest($3::bigint[]) AS p (id) CROSS JOIN LATERAL (
+                SELECT id, key, updated_at, observed_at, seen_at, content_hash, deleted_at IS NOT NULL AS deleted
+                FROM mirror.issues WHERE tenant_id = $1 AND instance_id = $2 AND id = p.id OFFSET 0
+            ) AS i")
         .bind(self.tenant.0)
         .bind(instance.0)
         .bind(ids)
@@ -73,7 +75,7 @@ impl TenantTx {
             .bind(column(&issues, |issue| issue.key.as_str()))
             .bind(column(&issues, |issue| issue.project.0))
             .bind(column(&issues, |issue| issue.summary.as_str()))
-            .bind(column(&issues, |issue| issue.description.as_ref().map(|document| document.as_str())))
+            .bind(column(&issues, |issue| issue.description.as_ref().map(RawJson::as_str)))
             .bind(column(&issues, |issue| issue.issue_type.id))
             .bind(column(&issues, |issue| issue.issue_type.name.as_str()))
             .bind(column(&issues, |issue| issue.issue_type.subtask))

@@ -1,14 +1,14 @@
-//! What JSON may say and PostgreSQL cannot hold.
+//! What JSON may say and PostgreSQL's `jsonb` and `text` cannot hold.
 
-/// The text with everything replaced that JSON may say and PostgreSQL cannot hold: NUL, and halves of surrogate pairs. This
-/// is the one place where an answer is changed.
-pub(crate) fn storable(text: String) -> String {
+/// The same JSON with U+FFFD in place of what PostgreSQL cannot hold: NUL, and halves of surrogate pairs. `None` when there
+/// is nothing to replace, which is nearly always.
+pub fn storable_json(text: &str) -> Option<String> {
     let suspicious = ["\\u0000", "\\ud", "\\uD"];
     if !suspicious.iter().any(|escape| text.contains(escape)) {
-        return text;
+        return None;
     }
     let mut out = String::with_capacity(text.len());
-    let mut rest = text.as_str();
+    let mut rest = text;
     while let Some(at) = rest.find('\\') {
         let (before, escape) = rest.split_at(at);
         out.push_str(before);
@@ -23,7 +23,7 @@ pub(crate) fn storable(text: String) -> String {
         rest = escape.get(length..).unwrap_or_default();
     }
     out.push_str(rest);
-    out
+    (out != text).then_some(out)
 }
 
 /// The UTF-16 unit of an escape `\u1234` at the beginning of a text.
@@ -37,7 +37,7 @@ mod tests {
 
     #[test]
     fn what_postgres_cannot_hold_is_replaced() {
-        let clean = |text: &str| storable(text.to_owned());
+        let clean = |text: &str| storable_json(text).unwrap_or_else(|| text.to_owned());
         assert_eq!(clean(r#"["a\u0000b"]"#), r#"["a\ufffdb"]"#);
         assert_eq!(clean(r#"["\\u0000"]"#), r#"["\\u0000"]"#);
         assert_eq!(clean(r#"["\\\u0000é"]"#), r#"["\\\ufffdé"]"#);

@@ -1,0 +1,165 @@
+//! The queue's promises against a real Redis: nothing lost, nothing stuck, nothing run that was overtaken.
+
+mod dead_letters;
+mod once;
+mod outage;
+mod outcomes;
+mod rescue;
+mod touched;
+
+use std::{path::Path, process::Stdio, time::Duration};
+
+use apalis_core::{
+    error::WorkerError,
+    worker::{builder::WorkerBuilder, context::WorkerContext},
+};
+use domain::InstanceId;
+use queue::{BackendOptions, Backoff, Config, Envelope, Job, Outcome, Producer, QueueName, StreamBackend};
+use tests::queue_config;
+use tokio::{task::JoinHandle, time::timeout};
+
+struct Worker {
+    context: WorkerContext,
+    task: JoinHandle<Result<(), WorkerError>>,
+}
+
+impl Worker {
+    fn start<F, Fut>(config: &Config, options: BackendOptions, handler: F) -> Self
+    where
+        F: Fn(Envelope) -> Fut + Clone + Send + Sync + 'static,
+        Fut: Future<Output = Outcome> + Send + 'static,
+    {
+        let context = WorkerContext::new(&options.consumer);
+        let backend = StreamBackend::new(config, options).unwrap();
+        let worker = WorkerBuilder::new(context.clone()).backend(backend).build(handler);
+        Self { context, task: tokio::spawn(worker.run()) }
+    }
+
+    async fn stop(self) {
+        self.context.stop().unwrap();
+        within(self.task).await.unwrap().unwrap();
+    }
+}
+
+/// A runtime of its own, which ends like a killed process: nobody gets to say goodbye.
+struct Doomed(tokio::runtime::Runtime);
+
+impl Doomed {
+    fn new() -> Self {
+        Self(tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap())
+    }
+
+    fn run(&self, start: impl Future<Output = Worker> + Send + 'static) {
+        self.0.spawn(start);
+    }
+
+    fn kill(self) {
+        self.0.shutdown_background();
+    }
+}
+
+/// A server that a test may kill.
+struct OwnRedis {
+    folder: std::path::PathBuf,
+    child: Option<tokio::process::Child>,
+}
+
+impl OwnRedis {
+    async fn start() -> Self {
+        let folder = std::env::temp_dir().join(format!("queue-{}", uuid::Uuid::now_v7().simple()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut server = Self { folder, child: None };
+        server.run().await;
+        server
+    }
+
+    async fn run(&mut self) {
+        let _ = std::fs::remove_file(self.socket());
+        let mut command = tokio::process::Command::new("redis-server");
+        command.args(["--port", "0", "--save", "", "--appendonly", "yes", "--requirepass", "secret", "--unixsocket"]);
+        command.arg(self.socket()).arg("--dir").arg(&self.folder).stdout(Stdio::null()).kill_on_drop(true);
+        self.child = Some(command.spawn().unwrap());
+        eventually(async || Producer::connect(&self.config()).await.is_ok()).await;
+    }
+
+    fn kill(&mut self) {
+        drop(self.child.take());
+        while Path::new(&self.socket()).exists() && std::os::unix::net::UnixStream::connect(self.socket()).is_ok() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn socket(&self) -> std::path::PathBuf {
+        self.folder.join("s")
+    }
+
+    fn config(&self) -> Config {
+        Config { url: format!("unix://{}?pass=secret", self.socket().display()), prefix: "own".to_owned() }
+    }
+}
+
+impl Drop for OwnRedis {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+async fn producer() -> (Config, Producer) {
+    let config = queue_config().await;
+    let producer = Producer::connect(&config).await.unwrap();
+    (config, producer)
+}
+
+/// Quick to fail and quick to try again.
+fn options(consumer: &str) -> BackendOptions {
+    let backoff = Backoff { base: Duration::from_millis(10), cap: Duration::from_millis(50) };
+    BackendOptions { backoff, ..BackendOptions::new(QueueName::Bulk, consumer, 8) }
+}
+
+fn directory() -> Job {
+    Job::SyncDirectory { instance: InstanceId::generate() }
+}
+
+async fn within<T>(future: impl Future<Output = T>) -> T {
+    timeout(Duration::from_secs(15), future).await.expect("within 15 seconds")
+}
+
+async fn eventually(condition: impl AsyncFn() -> bool) {
+    within(async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
+async fn raw(config: &Config) -> redis::aio::MultiplexedConnection {
+    redis::Client::open(config.url.as_str()).unwrap().get_multiplexed_async_connection().await.unwrap()
+}
+
+async fn add_raw(config: &Config, queue: QueueName, body: &[u8]) {
+    let mut add = redis::cmd("XADD");
+    add.arg(format!("{}:{{{queue}}}:s", config.prefix)).arg("*").arg("e").arg(body);
+    add.query_async::<()>(&mut raw(config).await).await.unwrap();
+}
+
+async fn add_fields(config: &Config, queue: QueueName, fields: &[(&str, &str)]) {
+    let mut add = redis::cmd("XADD");
+    add.arg(format!("{}:{{{queue}}}:s", config.prefix)).arg("*");
+    for (name, value) in fields {
+        add.arg(name).arg(value);
+    }
+    add.query_async::<()>(&mut raw(config).await).await.unwrap();
+}
+
+async fn keys(config: &Config) -> Vec<String> {
+    redis::cmd("KEYS").arg(format!("{}:*", config.prefix)).query_async(&mut raw(config).await).await.unwrap()
+}
+
+async fn consumers(config: &Config, queue: QueueName) -> usize {
+    let stream = format!("{}:{{{queue}}}:s", config.prefix);
+    let found: Vec<redis::Value> =
+        redis::cmd("XINFO").arg("CONSUMERS").arg(stream).arg("g").query_async(&mut raw(config).await).await.unwrap();
+    found.len()
+}

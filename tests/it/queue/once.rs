@@ -1,0 +1,131 @@
+//! Asking twice is asking once; what was overtaken does not run.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use domain::{InstanceId, ProjectId};
+use queue::{BackendOptions, Enqueued, Job, Lane, Outcome, QueueName};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::timeout,
+};
+
+use super::{Worker, add_raw, directory, eventually, keys, options, producer, within};
+
+#[tokio::test]
+async fn a_chain_goes_on_and_an_overtaken_page_does_not_run() {
+    let (config, producer) = producer().await;
+    let (instance, project, run) = (InstanceId::generate(), ProjectId(7), uuid::Uuid::now_v7());
+    let page = move |page| Job::BackfillProject { instance, project, run, page };
+    producer.enqueue(page(0)).await.unwrap();
+    let (seen, mut ran) = mpsc::unbounded_channel();
+    let gate = Arc::new(Notify::new());
+    let open = Arc::clone(&gate);
+    let worker = Worker::start(&config, options("w"), move |envelope| {
+        let gate = Arc::clone(&gate);
+        seen.send(envelope.clone()).unwrap();
+        async move {
+            let turn = envelope.job.turn();
+            if turn == 2 {
+                gate.notified().await;
+            }
+            if turn < 4 { Outcome::Next(page(turn + 1)) } else { Outcome::Done }
+        }
+    });
+    let first = within(ran.recv()).await.unwrap();
+    assert_eq!(within(ran.recv()).await.unwrap().job.turn(), 1);
+    assert_eq!(within(ran.recv()).await.unwrap().job.turn(), 2);
+    // A copy of the first page arrives late, and somebody asks for the whole thing again.
+    add_raw(&config, QueueName::Bulk, &serde_json::to_vec(&first).unwrap()).await;
+    assert!(matches!(producer.enqueue(page(0)).await.unwrap(), Enqueued::Already { id: Some(_), since: Some(_) }));
+    eventually(async || producer.depth(QueueName::Bulk).await.unwrap().running == 1).await;
+    open.notify_one();
+    let rest = [within(ran.recv()).await.unwrap().job.turn(), within(ran.recv()).await.unwrap().job.turn()];
+    assert_eq!(rest, [3, 4]);
+    eventually(async || producer.is_idle().await.unwrap()).await;
+    assert!(ran.try_recv().is_err(), "the late copy did not run");
+    assert!(matches!(producer.enqueue(page(0)).await.unwrap(), Enqueued::New(_)), "the chain's end frees the key");
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn unfinished_jobs_are_asked_for_once_and_pending_ones_again_after_their_start() {
+    let (config, producer) = producer().await;
+    let instance = InstanceId::generate();
+    let lane = Lane::ALL[1];
+    let touched = Job::SyncTouched { instance, lane };
+    let Enqueued::New(first) = producer.enqueue(touched.clone()).await.unwrap() else { panic!("already there") };
+    let already = producer.enqueue(touched.clone()).await.unwrap();
+    assert!(matches!(already, Enqueued::Already { id: Some(id), since: Some(_) } if id == first));
+
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    let (seen, mut ran) = mpsc::unbounded_channel();
+    let overlap = Arc::new(AtomicUsize::new(0));
+    let (held, runs) = (Arc::clone(&gate), Arc::clone(&overlap));
+    let worker = Worker::start(&config, BackendOptions { queue: QueueName::Live, ..options("w") }, move |envelope| {
+        let (gate, runs, seen) = (Arc::clone(&held), Arc::clone(&runs), seen.clone());
+        async move {
+            assert_eq!(runs.fetch_add(1, Ordering::SeqCst), 0, "two runs of one lane never overlap");
+            seen.send(envelope.id).unwrap();
+            gate.acquire().await.unwrap().forget();
+            runs.fetch_sub(1, Ordering::SeqCst);
+            Outcome::Done
+        }
+    });
+    assert_eq!(within(ran.recv()).await, Some(first));
+    let Enqueued::New(second) = producer.enqueue(touched.clone()).await.unwrap() else {
+        panic!("a started job is pending")
+    };
+    assert!(matches!(producer.enqueue(touched).await.unwrap(), Enqueued::Already { .. }));
+    assert!(timeout(Duration::from_millis(500), ran.recv()).await.is_err(), "the second waits for the first");
+    gate.add_permits(1);
+    assert_eq!(within(ran.recv()).await, Some(second));
+    gate.add_permits(1);
+    eventually(async || producer.is_idle().await.unwrap()).await;
+    worker.stop().await;
+    assert_eq!(keys(&config).await, [format!("{}:{{live}}:s", config.prefix)]);
+}
+
+#[tokio::test]
+async fn a_retry_takes_the_key_from_what_was_asked_for_meanwhile() {
+    let (config, producer) = producer().await;
+    let touched = Job::SyncTouched { instance: InstanceId::generate(), lane: Lane::ALL[0] };
+    producer.enqueue(touched.clone()).await.unwrap();
+    let (seen, mut ran) = mpsc::unbounded_channel();
+    let (asker, again) = (producer.clone(), touched.clone());
+    let worker = Worker::start(&config, BackendOptions { queue: QueueName::Live, ..options("w") }, move |envelope| {
+        let (producer, job, seen) = (asker.clone(), again.clone(), seen.clone());
+        async move {
+            producer.enqueue(job).await.unwrap();
+            seen.send((envelope.id, envelope.attempt)).unwrap();
+            Outcome::Retry { error: "down".to_owned(), after: Some(Duration::from_millis(100)) }
+        }
+    });
+    let (first, _) = within(ran.recv()).await.unwrap();
+    for attempt in 1..4 {
+        assert_eq!(within(ran.recv()).await, Some((first, attempt)), "one job, with its backoff and its count");
+    }
+    eventually(async || producer.depth(QueueName::Live).await.unwrap().dead >= 1).await;
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn counting_is_right_and_asking_twice_at_once_is_asking_once() {
+    let (config, producer) = producer().await;
+    let job = directory();
+    let answers = producer.enqueue_all(vec![job.clone(), directory(), job]).await.unwrap();
+    assert!(matches!(answers[..], [Enqueued::New(_), Enqueued::New(_), Enqueued::Already { .. }]), "{answers:?}");
+    producer.enqueue_in(directory(), Duration::from_secs(60)).await.unwrap();
+    let depth = producer.depth(QueueName::Bulk).await.unwrap();
+    assert_eq!((depth.ready, depth.delayed, depth.running, depth.dead), (2, 1, 0, 0));
+    assert!(depth.oldest_age.unwrap() < Duration::from_secs(5));
+    let worker = Worker::start(&config, options("w"), |_| std::future::pending());
+    eventually(async || producer.depth(QueueName::Bulk).await.unwrap().running == 2).await;
+    assert_eq!(producer.depth(QueueName::Bulk).await.unwrap().oldest_age, None);
+    worker.task.abort();
+}
