@@ -101,6 +101,7 @@ CREATE TABLE mirror.issues (
     resolved_at timestamptz,
     due_on date,
     raw jsonb,
+    raw_exact text,
     content_hash bytea,
     observed_at timestamptz,
     seen_at timestamptz,
@@ -113,6 +114,7 @@ CREATE TABLE mirror.issues (
     FOREIGN KEY (tenant_id, instance_id) REFERENCES mirror.jira_instances (tenant_id, id) ON DELETE CASCADE
 ) WITH (fillfactor = 85);
 
+COMMENT ON COLUMN mirror.issues.raw_exact IS 'the document as Jira wrote it, where raw could not hold it: NUL in a text';
 COMMENT ON COLUMN mirror.issues.observed_at IS 'no later than when this content was true';
 COMMENT ON COLUMN mirror.issues.seen_at IS 'the latest time at which Jira showed the issue';
 COMMENT ON COLUMN mirror.issues.gone_at IS 'the latest time at which Jira did not show the issue';

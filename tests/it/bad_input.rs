@@ -100,7 +100,8 @@ async fn thirty_megabytes_are_too_many() {
     let announced = Client::new().post(&url).header("X-Hub-Signature", &good).body(body.clone()).send().await.unwrap();
     assert_eq!(announced.status(), StatusCode::PAYLOAD_TOO_LARGE);
     // Without a length up front the gateway has to count. It may answer and hang up before everything was sent.
-    let chunks = body.into_bytes().chunks(1 << 20).map(|chunk| Ok::<_, std::io::Error>(chunk.to_vec())).collect::<Vec<_>>();
+    let chunks =
+        body.into_bytes().chunks(1 << 20).map(|chunk| Ok::<_, std::io::Error>(chunk.to_vec())).collect::<Vec<_>>();
     let counted = Body::wrap_stream(futures::stream::iter(chunks));
     if let Ok(counted) = Client::new().post(&url).header("X-Hub-Signature", &good).body(counted).send().await {
         assert_eq!(counted.status(), StatusCode::PAYLOAD_TOO_LARGE);

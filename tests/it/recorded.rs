@@ -27,7 +27,8 @@ async fn recorded_issues_lose_nothing_on_their_way_through_the_rows() {
         let row = rows.first().unwrap_or_else(|| panic!("{} has no row", said.issue.key));
         assert_eq!(said.differences(row), Vec::<&str>::new(), "{}", said.issue.key);
         assert_eq!(without_changelog(line), row.raw, "{}: the raw document", said.issue.key);
-        histories += assert_every_history_is_a_row(line, row);
+        // NUL, recorded in a summary, is what columns cannot hold: only the raw document keeps it.
+        histories += assert_every_history_is_a_row(&line.replace("\\u0000", "\\ufffd"), row);
     }
     assert!(recorded.lines().count() >= 33 && histories > 0);
     let held = tenant.count_issues(fleet.instance.id).await.unwrap();

@@ -62,7 +62,7 @@ async fn a_storm_costs_one_request_per_hundred_issues() {
     fleet.drain().await;
     let spent = world.requests().total - before;
     // Ten full batches, one short one per lane at most, and who we are.
-    assert!(spent <= 10 + 4 + 1, "2,000 edits of 1,000 issues cost {spent} requests");
+    assert!(spent <= 10 + 4 + 1, "2,000 edits of 1,000 issues cost {spent} requests: {:?}", world.requests().by_route);
     fleet.assert_mirror_equals_jira().await;
 }
 

@@ -24,8 +24,11 @@ pub(crate) struct Context {
     pub(crate) producer: Producer,
     clients: Clients,
     applications: Option<Applications>,
-    sites: Mutex<HashMap<InstanceId, (Instant, Arc<Site>)>>,
+    sites: Mutex<HashMap<InstanceId, Slot>>,
 }
+
+/// Where an instance is remembered, and since when.
+type Slot = Arc<tokio::sync::Mutex<Option<(Instant, Arc<Site>)>>>;
 
 /// One touched issue that was brought up to date.
 #[derive(Clone, Copy, Debug)]
@@ -59,23 +62,24 @@ impl Context {
         Self { store, producer, clients, applications, sites: Mutex::default() }
     }
 
-    /// The instance, if work is to be done for it: `None` once it was removed, paused or suspended.
+    /// The instance, if work is to be done for it: `None` once it or its tenant was removed, paused or suspended. Whoever
+    /// asks while it is being opened waits for that one opening.
     pub(crate) async fn site(&self, id: InstanceId) -> Result<Option<Arc<Site>>, Failure> {
-        if let Some(site) = self.remembered(id) {
-            return Ok(Some(site));
+        let slot = self.slot(id);
+        let mut slot = slot.lock().await;
+        if let Some((_, site)) = slot.as_ref().filter(|(since, _)| since.elapsed() < REMEMBERED) {
+            return Ok(Some(site.clone()));
         }
-        let Some(instance) = self.store.system().instance(id).await? else { return Ok(None) };
-        if instance.state != InstanceState::Active {
-            return Ok(None);
-        }
+        *slot = None;
+        let Some(instance) = self.active(id).await? else { return Ok(None) };
         let site = Arc::new(self.open(instance).await?);
-        self.sites().insert(id, (Instant::now(), site.clone()));
+        *slot = Some((Instant::now(), site.clone()));
         Ok(Some(site))
     }
 
     /// Stops all work for an instance until an operator has looked.
     pub(crate) async fn suspend(&self, id: InstanceId, reason: &str) -> Result<(), Failure> {
-        self.sites().remove(&id);
+        *self.slot(id).lock().await = None;
         let Some(instance) = self.store.system().instance(id).await? else { return Ok(()) };
         tracing::error!(instance.name = %instance.name, reason, "the instance is suspended");
         let state = InstanceState::Suspended { reason: reason.to_owned() };
@@ -104,13 +108,15 @@ impl Context {
         Ok(Site { instance, client })
     }
 
-    fn remembered(&self, id: InstanceId) -> Option<Arc<Site>> {
-        let sites = self.sites();
-        let (since, site) = sites.get(&id)?;
-        (since.elapsed() < REMEMBERED).then(|| site.clone())
+    async fn active(&self, id: InstanceId) -> Result<Option<Instance>, Failure> {
+        let system = self.store.system();
+        let instance = system.instance(id).await?.filter(|instance| instance.state == InstanceState::Active);
+        let Some(instance) = instance else { return Ok(None) };
+        let tenant = system.tenant(instance.tenant).await?;
+        Ok(tenant.filter(|tenant| !tenant.suspended).map(|_| instance))
     }
 
-    fn sites(&self) -> std::sync::MutexGuard<'_, HashMap<InstanceId, (Instant, Arc<Site>)>> {
-        self.sites.lock().unwrap_or_else(PoisonError::into_inner)
+    fn slot(&self, id: InstanceId) -> Slot {
+        self.sites.lock().unwrap_or_else(PoisonError::into_inner).entry(id).or_default().clone()
     }
 }

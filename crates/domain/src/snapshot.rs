@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
-use crate::{Comment, History, Issue, IssueLink, RawJson, User};
+use crate::{Comment, History, Issue, IssueId, IssueLink, LinkDirection, RawJson, User};
 
 /// What Jira said about one issue at one instant: whole, with nothing cut off. The only thing that is ever applied to the
 /// mirror.
@@ -34,10 +34,10 @@ impl IssueSnapshot {
     /// nor do values that depend on who asks.
     pub fn differences(&self, other: &Self) -> Vec<&'static str> {
         let parts = [
-            ("issue", self.issue == other.issue),
+            ("issue", own_issue(&self.issue) == own_issue(&other.issue)),
             ("comments", self.comments == other.comments),
             ("changelog", self.changelog == other.changelog),
-            ("links", self.links == other.links),
+            ("links", own_links(&self.links).eq(own_links(&other.links))),
             ("raw", canonical_content(&self.raw) == canonical_content(&other.raw)),
         ];
         parts.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect()
@@ -65,9 +65,24 @@ pub fn content_hash(raw: &RawJson, comments: &[Comment], changelog: &[History]) 
 /// Fields whose value depends on who asks: they never count as a change.
 const CALLER_SPECIFIC: [&str; 3] = ["lastViewed", "watches", "votes"];
 
-/// The raw document in its canonical form, without what is not this issue's own: values that depend on who asks, and the
-/// excerpts of other issues (their summary, status ..) that Jira embeds beside a parent's, sub-task's or link's id. Those
-/// change without this issue being touched, and are read from their own rows.
+/// Embedded lists whose members are rows of their own, and may be cut short in the document: comments, and the sub-tasks,
+/// which say whose they are.
+const ROWS_OF_THEIR_OWN: [&str; 2] = ["comment", "subtasks"];
+
+/// The issue without its parent's key, which changes when the parent moves, while its id stays.
+fn own_issue(issue: &Issue) -> (Option<IssueId>, Issue) {
+    let parent = issue.parent.as_ref().map(|parent| parent.id);
+    (parent, Issue { parent: None, ..issue.clone() })
+}
+
+/// Links without the keys of their far ends, for the same reason.
+fn own_links(links: &[IssueLink]) -> impl Iterator<Item = (i64, i64, &str, LinkDirection, IssueId)> {
+    links.iter().map(|link| (link.id, link.type_id, link.type_name.as_str(), link.direction, link.other.id))
+}
+
+/// The raw document in its canonical form, without what is not this issue's own: values that depend on who asks, and what
+/// Jira embeds beside a parent's or link's id about the other issue (its key, summary, status ..). That changes
+/// without this issue being touched, and is read from the other's own row.
 fn canonical_content(raw: &RawJson) -> String {
     let mut out = String::new();
     own_content(raw).as_ref().unwrap_or(raw).canonical(&mut out);
@@ -79,12 +94,8 @@ type Members = BTreeMap<String, RawJson>;
 fn own_content(raw: &RawJson) -> Option<RawJson> {
     let mut document: Members = raw.read().ok()?;
     let mut fields: Members = document.get("fields")?.read().ok()?;
-    fields.retain(|name, _| !CALLER_SPECIFIC.contains(&name.as_str()));
-    for (name, strip) in [
-        ("parent", without_excerpt as fn(&RawJson) -> Option<RawJson>),
-        ("subtasks", each_without_excerpt),
-        ("issuelinks", links),
-    ] {
+    fields.retain(|name, _| !ROWS_OF_THEIR_OWN.contains(&name.as_str()) && !CALLER_SPECIFIC.contains(&name.as_str()));
+    for (name, strip) in [("parent", without_excerpt as fn(&RawJson) -> Option<RawJson>), ("issuelinks", links)] {
         if let Some(stripped) = fields.get(name).and_then(strip) {
             fields.insert(name.to_owned(), stripped);
         }
@@ -93,24 +104,20 @@ fn own_content(raw: &RawJson) -> Option<RawJson> {
     RawJson::of(&document).ok()
 }
 
-/// Another issue's id and key, without its fields.
+/// Another issue's id alone.
 fn without_excerpt(other: &RawJson) -> Option<RawJson> {
     let mut members: Members = other.read().ok()?;
-    members.remove("fields")?;
+    members.retain(|name, _| name == "id");
     RawJson::of(&members).ok()
-}
-
-fn each_without_excerpt(others: &RawJson) -> Option<RawJson> {
-    let others: Vec<RawJson> = others.read().ok()?;
-    let stripped: Vec<RawJson> = others.into_iter().map(|other| without_excerpt(&other).unwrap_or(other)).collect();
-    RawJson::of(&stripped).ok()
 }
 
 fn links(links: &RawJson) -> Option<RawJson> {
     let mut links: Vec<Members> = links.read().ok()?;
-    for end in links.iter_mut().flat_map(|link| link.values_mut()) {
-        if let Some(stripped) = without_excerpt(end) {
-            *end = stripped;
+    for link in &mut links {
+        for end in ["inwardIssue", "outwardIssue"] {
+            if let Some(stripped) = link.get(end).and_then(without_excerpt) {
+                link.insert(end.to_owned(), stripped);
+            }
         }
     }
     RawJson::of(&links).ok()
@@ -137,7 +144,7 @@ mod tests {
     fn another_issues_words_are_no_change() {
         let links = |summary: &str, link: u8| {
             raw(&format!(
-                r#"{{"id":"1","fields":{{"parent":{{"id":"2","fields":{{"summary":"{summary}"}}}},
+                r#"{{"id":"1","fields":{{"parent":{{"id":"2","key":"{summary}","fields":{{"summary":"{summary}"}}}},
                     "subtasks":[{{"id":"3","fields":{{"summary":"{summary}"}}}}],
                     "issuelinks":[{{"id":"{link}","inwardIssue":{{"id":"4","fields":{{"summary":"{summary}"}}}}}}]}}}}"#
             ))

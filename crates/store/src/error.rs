@@ -79,6 +79,11 @@ impl Error {
         if let Self::NotFound(_) = self { Self::NotFound(what) } else { self }
     }
 
+    /// This, where it is known which name is taken.
+    pub(crate) fn of_name(self, what: &str, name: &str) -> Self {
+        if let Self::Conflict(_) = self { Self::Conflict(format!("the {what} name {name:?}")) } else { self }
+    }
+
     fn of(error: &sqlx::Error) -> Self {
         match error {
             sqlx::Error::Database(refusal) => Self::refused(refusal.as_ref()),

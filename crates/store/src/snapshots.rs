@@ -38,7 +38,7 @@ impl TenantTx {
         let text = concat!(
             "/* snapshots.issues */ SELECT ",
             issue_columns!(),
-            ", i.raw::text AS raw FROM unnest($3::bigint[]) AS p (id) CROSS JOIN LATERAL (
+            ", coalesce(i.raw_exact, i.raw::text) AS raw FROM unnest($3::bigint[]) AS p (id) CROSS JOIN LATERAL (
                 SELECT * FROM mirror.issues WHERE tenant_id = $1 AND instance_id = $2 AND id = p.id OFFSET 0
             ) AS i
             WHERE i.visible ORDER BY i.id"

@@ -37,7 +37,7 @@ impl<'s> System<'s> {
         let id = TenantId::generate();
         let mut tx = self.store.tenant(id).begin().await?;
         let row = tenant::ActiveModel { id: Set(id.0), name: Set(name.to_owned()), ..Default::default() };
-        let row = row.insert(&tx.orm()).await?;
+        let row = row.insert(&tx.orm()).await.map_err(|error| Error::from(error).of_name("tenant", name))?;
         tx.commit().await?;
         Ok(to_tenant(row))
     }

@@ -20,7 +20,7 @@ pub(super) struct Report {
     drifts: Vec<Drift>,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, Copy, Serialize)]
 pub(super) struct Backfill {
     pub(super) issues: u64,
     pub(super) comments: u64,

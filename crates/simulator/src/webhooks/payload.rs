@@ -8,7 +8,7 @@ use super::Delivery;
 use crate::config::Config;
 use crate::world::State;
 use crate::world::catalogue::Status;
-use crate::world::issue::{Change, Comment, Issue};
+use crate::world::issue::{Change, Comment, Issue, Link, Side};
 use crate::world::people::Shape;
 use crate::world::view::fields::Selection;
 use crate::world::view::parts::{CommentView, ItemsView};
@@ -21,24 +21,30 @@ pub(crate) struct Event<'a> {
     kind: Option<&'static str>,
     issue: &'a Issue,
     comment: Option<&'a Comment>,
+    link: Option<&'a Link>,
 }
 
 impl<'a> Event<'a> {
     pub(crate) fn created(issue: &'a Issue) -> Self {
-        Self { name: "jira:issue_created", kind: Some("issue_created"), issue, comment: None }
+        Self { name: "jira:issue_created", kind: Some("issue_created"), issue, comment: None, link: None }
     }
 
     /// Carries the newest entry of the issue's changelog.
     pub(crate) fn updated(issue: &'a Issue, kind: &'static str) -> Self {
-        Self { name: "jira:issue_updated", kind: Some(kind), issue, comment: None }
+        Self { name: "jira:issue_updated", kind: Some(kind), issue, comment: None, link: None }
     }
 
     pub(crate) fn deleted(issue: &'a Issue) -> Self {
-        Self { name: "jira:issue_deleted", kind: None, issue, comment: None }
+        Self { name: "jira:issue_deleted", kind: None, issue, comment: None, link: None }
     }
 
     pub(crate) fn comment(name: &'static str, issue: &'a Issue, comment: Option<&'a Comment>) -> Self {
-        Self { name, kind: None, issue, comment }
+        Self { name, kind: None, issue, comment, link: None }
+    }
+
+    /// Names the two ends by number and holds no issue (facts 6.4).
+    pub(crate) fn unlinked(issue: &'a Issue, link: &'a Link) -> Self {
+        Self { name: "issuelink_deleted", kind: None, issue, comment: None, link: Some(link) }
     }
 }
 
@@ -76,9 +82,10 @@ impl Serialize for Body<'_> {
         let mut map = to.serialize_map(None)?;
         map.serialize_entry("timestamp", &self.at.timestamp_millis())?;
         map.serialize_entry("webhookEvent", self.event.name)?;
-        match self.event.comment {
-            Some(comment) => self.about_comment(comment, &mut map)?,
-            None => self.about_issue(&mut map)?,
+        match (self.event.comment, self.event.link) {
+            (Some(comment), _) => self.about_comment(comment, &mut map)?,
+            (None, Some(link)) => self.about_link(link, &mut map)?,
+            (None, None) => self.about_issue(&mut map)?,
         }
         map.end()
     }
@@ -91,6 +98,16 @@ impl Body<'_> {
         map.serialize_entry("eventType", "primaryAction")?;
         map.serialize_entry("comment", &CommentView { lens: self.lens, issue: self.event.issue.id, comment })?;
         self.issue(&Selection::parse(&fields, "*all"), map)
+    }
+
+    fn about_link<M: SerializeMap>(&self, link: &Link, map: &mut M) -> Result<(), M::Error> {
+        let (source, destination) = match link.side {
+            Side::Outward => (self.event.issue.id, link.other),
+            Side::Inward => (link.other, self.event.issue.id),
+        };
+        let ends =
+            json!({"id": link.id, "sourceIssueId": source, "destinationIssueId": destination, "systemLink": false});
+        map.serialize_entry("issueLink", &ends)
     }
 
     fn about_issue<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {

@@ -108,19 +108,26 @@ impl World {
         Ok(key)
     }
 
-    /// Deletes an issue and its sub-tasks: gone from every read at once, search included.
+    /// Deletes an issue and its sub-tasks: gone from every read at once, search included. Their links go with them, which
+    /// Jira tells by events of their own.
     pub fn delete(&self, id_or_key: &str) -> Result<(), EditError> {
         let mut state = self.write();
         let issue = state.existing(id_or_key)?;
         for child in issue.subtasks.clone() {
             if let Some(child) = state.issues.get(&child).cloned() {
-                state.remove(&child);
-                self.tell(&state, &Event::deleted(&child));
+                self.remove(&mut state, &child);
             }
         }
-        state.remove(&issue);
-        self.tell(&state, &Event::deleted(&issue));
+        self.remove(&mut state, &issue);
         Ok(())
+    }
+
+    fn remove(&self, state: &mut State, issue: &Issue) {
+        state.remove(issue);
+        self.tell(state, &Event::deleted(issue));
+        for link in &issue.links {
+            self.tell(state, &Event::unlinked(issue, link));
+        }
     }
 
     /// Moves an issue to another project and answers its new key. The id stays, the old key keeps resolving.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use domain::{InstanceId, IssueId, RawJson};
+use domain::{InstanceId, IssueId, RawJson, storable_json};
 use sea_orm::sqlx::{Row, postgres::PgRow};
 
 use super::{Held, HeldById, Sighting};
@@ -12,20 +12,21 @@ const WRITE: &str = "/* issues.write */
 INSERT INTO mirror.issues AS t (tenant_id, instance_id, id, key, project_id, summary, description, type_id, type_name,
     type_subtask, status_id, status_name, status_category, priority_id, priority_name, resolution_id, resolution_name,
     assignee, reporter, creator, labels, parent_id, parent_key, sprint_ids, created_at, updated_at, resolved_at, due_on,
-    raw, content_hash, observed_at, seen_at)
+    raw, content_hash, observed_at, seen_at, raw_exact)
 SELECT $1, $2, p.id, p.key, p.project_id, p.summary, p.description::jsonb, p.type_id, p.type_name, p.type_subtask,
     p.status_id, p.status_name, p.status_category, p.priority_id, p.priority_name, p.resolution_id, p.resolution_name,
     p.assignee, p.reporter, p.creator, p.labels::text[], p.parent_id, p.parent_key, p.sprint_ids::bigint[], p.created_at,
-    p.updated_at, p.resolved_at, p.due_on, p.raw::jsonb, p.content_hash, p.observed_at, p.seen_at
+    p.updated_at, p.resolved_at, p.due_on, p.raw::jsonb, p.content_hash, p.observed_at, p.seen_at,
+    p.raw_exact
 FROM unnest($3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::bigint[], $9::text[], $10::bool[],
     $11::bigint[], $12::text[], $13::text[], $14::bigint[], $15::text[], $16::bigint[], $17::text[], $18::text[],
     $19::text[], $20::text[], $21::text[], $22::bigint[], $23::text[], $24::text[], $25::timestamptz[],
     $26::timestamptz[], $27::timestamptz[], $28::date[], $29::text[], $30::bytea[], $31::timestamptz[],
-    $32::timestamptz[])
+    $32::timestamptz[], $33::text[])
     AS p (id, key, project_id, summary, description, type_id, type_name, type_subtask, status_id, status_name,
         status_category, priority_id, priority_name, resolution_id, resolution_name, assignee, reporter, creator, labels,
         parent_id, parent_key, sprint_ids, created_at, updated_at, resolved_at, due_on, raw, content_hash, observed_at,
-        seen_at)
+        seen_at, raw_exact)
 ORDER BY p.id
 ON CONFLICT (tenant_id, instance_id, id) DO UPDATE SET
     key = excluded.key, project_id = excluded.project_id, summary = excluded.summary,
@@ -37,7 +38,7 @@ ON CONFLICT (tenant_id, instance_id, id) DO UPDATE SET
     creator = excluded.creator, labels = excluded.labels, parent_id = excluded.parent_id,
     parent_key = excluded.parent_key, sprint_ids = excluded.sprint_ids, created_at = excluded.created_at,
     updated_at = excluded.updated_at, resolved_at = excluded.resolved_at, due_on = excluded.due_on, raw = excluded.raw,
-    content_hash = excluded.content_hash, observed_at = excluded.observed_at,
+    raw_exact = excluded.raw_exact, content_hash = excluded.content_hash, observed_at = excluded.observed_at,
     seen_at = greatest(t.seen_at, excluded.seen_at)
 WHERE t.deleted_at IS NULL
     AND (t.observed_at IS NULL OR (excluded.updated_at, excluded.observed_at) > (t.updated_at, t.observed_at))
@@ -68,6 +69,10 @@ impl TenantTx {
             return Ok(HashMap::new());
         }
         let issues = column(news, |sighting| &sighting.snapshot.issue);
+        let storable = column(news, |sighting| storable_json(sighting.snapshot.raw.as_str()));
+        let texts = || news.iter().map(|sighting| sighting.snapshot.raw.as_str()).zip(&storable);
+        let raws: Vec<&str> = texts().map(|(raw, storable)| storable.as_deref().unwrap_or(raw)).collect();
+        let exact: Vec<Option<&str>> = texts().map(|(raw, storable)| storable.as_ref().map(|_| raw)).collect();
         let rows = sql(WRITE)
             .bind(self.tenant.0)
             .bind(instance.0)
@@ -97,10 +102,11 @@ impl TenantTx {
             .bind(column(&issues, |issue| issue.updated_at))
             .bind(column(&issues, |issue| issue.resolved_at))
             .bind(column(&issues, |issue| issue.due_on))
-            .bind(column(news, |sighting| sighting.snapshot.raw.as_str()))
+            .bind(raws)
             .bind(column(news, |sighting| sighting.snapshot.content_hash.as_slice()))
             .bind(column(news, |sighting| sighting.observed_at))
             .bind(column(news, |sighting| sighting.seen_at))
+            .bind(exact)
             .fetch_all(self.connection())
             .await?;
         rows.iter().map(|row| Ok((IssueId(row.try_get("id")?), row.try_get("fresh")?))).collect()

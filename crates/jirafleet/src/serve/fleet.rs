@@ -1,0 +1,190 @@
+//! Processes that run in this one: started, watched, stopped.
+
+use std::{future::Future, net::SocketAddr, time::Duration};
+
+use axum::{Router, routing::get};
+use listener::{Listener, health::Readiness};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Signals,
+    options::{AllOptions, WorkerOptions},
+};
+use crate::{config::Surroundings, exit::Failed, telemetry, wire_up::House};
+
+/// Processes that run in this one, until the first of them ends or a signal comes.
+pub(crate) struct Fleet {
+    house: House,
+    figures: PrometheusHandle,
+    shutdown: CancellationToken,
+    running: JoinSet<Result<(), Failed>>,
+}
+
+/// Where the processes listen, once they do.
+pub(crate) struct Addresses {
+    pub(crate) gateway: SocketAddr,
+    pub(crate) api: SocketAddr,
+    pub(crate) metrics: SocketAddr,
+}
+
+impl Fleet {
+    pub(super) async fn open(surroundings: &Surroundings, connections: u32) -> Result<Self, Failed> {
+        Self::new(House::open(&surroundings.resolve()?, connections).await?)
+    }
+
+    pub(crate) fn new(house: House) -> Result<Self, Failed> {
+        let figures = telemetry::start_metrics()?;
+        Ok(Self { house, figures, shutdown: CancellationToken::new(), running: JoinSet::new() })
+    }
+
+    /// The figures as Prometheus would read them now.
+    pub(crate) fn figures(&self) -> String {
+        self.figures.render()
+    }
+
+    pub(crate) async fn everything(
+        &mut self,
+        options: &AllOptions,
+        applications: Option<worker::Applications>,
+    ) -> Result<Addresses, Failed> {
+        let gateway = self.gateway(options.gateway.gateway_listen).await?;
+        let api = self.api(options.api.api_listen).await?;
+        let metrics = self.metrics(options.metrics.metrics_listen).await?;
+        self.worker(&options.worker, applications);
+        self.scheduler();
+        Ok(Addresses { gateway, api, metrics })
+    }
+
+    pub(super) async fn gateway(&mut self, address: SocketAddr) -> Result<SocketAddr, Failed> {
+        let listener = Listener::bind(address).await?;
+        let address = listener.local_addr();
+        let gateway = ingest_gateway::Gateway {
+            listener,
+            store: self.house.store.clone(),
+            producer: self.house.producer.clone(),
+            limits: ingest_gateway::Limits::default(),
+        };
+        self.spawn("the gateway", ingest_gateway::serve(gateway, self.shutdown.clone()));
+        tracing::info!(%address, "the gateway takes webhooks");
+        Ok(address)
+    }
+
+    pub(super) async fn api(&mut self, address: SocketAddr) -> Result<SocketAddr, Failed> {
+        let listener = Listener::bind(address).await?;
+        let address = listener.local_addr();
+        self.spawn("the api", api::serve(listener, self.readiness(), self.shutdown.clone()));
+        tracing::info!(%address, "the api answers");
+        Ok(address)
+    }
+
+    pub(super) async fn metrics(&mut self, address: SocketAddr) -> Result<SocketAddr, Failed> {
+        let listener = Listener::bind(address).await?;
+        let address = listener.local_addr();
+        let figures = self.figures.clone();
+        let routes = Router::new()
+            .route("/metrics", get(move || std::future::ready(figures.render())))
+            .merge(listener::health::routes(self.readiness()));
+        let shutdown = self.shutdown.clone();
+        self.running.spawn(async move {
+            listener::serve(listener, routes, shutdown).await;
+            Ok(())
+        });
+        self.upkeep_of_figures();
+        Ok(address)
+    }
+
+    /// Histograms keep their samples until somebody drains them, whether or not Prometheus comes by.
+    fn upkeep_of_figures(&mut self) {
+        let (figures, shutdown) = (self.figures.clone(), self.shutdown.clone());
+        self.running.spawn(async move {
+            let mut tick = tokio::time::interval(Duration::from_secs(5));
+            while shutdown.run_until_cancelled(tick.tick()).await.is_some() {
+                figures.run_upkeep();
+            }
+            Ok(())
+        });
+    }
+
+    pub(super) fn worker(&mut self, options: &WorkerOptions, applications: Option<worker::Applications>) {
+        let house = self.house.clone();
+        let worker = worker::Worker {
+            store: house.store,
+            producer: house.producer,
+            queues: house.queues,
+            clients: house.clients,
+            options: worker::Options {
+                slots: options.queues.clone(),
+                name: consumer_name(),
+                lease: Duration::from_secs(options.lease),
+                grace: Duration::from_secs(options.grace),
+                applications,
+            },
+        };
+        self.spawn("the worker", worker::run(worker, self.shutdown.clone()));
+    }
+
+    pub(super) fn scheduler(&mut self) {
+        let scheduler = scheduler::Scheduler { store: self.house.store.clone(), producer: self.house.producer.clone() };
+        self.spawn("the scheduler", scheduler::run(scheduler, self.shutdown.clone()));
+    }
+
+    fn readiness(&self) -> Readiness {
+        let (store, producer) = (self.house.store.clone(), self.house.producer.clone());
+        Readiness::new()
+            .until(self.shutdown.clone())
+            .check("postgresql", move || {
+                let store = store.clone();
+                async move { store.ping().await.map_err(|error| error.to_string()) }
+            })
+            .check("redis", move || {
+                let producer = producer.clone();
+                async move { producer.ping().await.map_err(|error| error.to_string()) }
+            })
+    }
+
+    fn spawn<E: std::fmt::Display>(
+        &mut self,
+        what: &'static str,
+        process: impl Future<Output = Result<(), E>> + Send + 'static,
+    ) {
+        self.running.spawn(async move {
+            process.await.map_err(|error| Failed::new(crate::exit::FAILURE, format!("{what} ended: {error}")))
+        });
+    }
+
+    /// Runs until SIGTERM or SIGINT, or until a process ends by itself; then stops the others. A second signal leaves at
+    /// once.
+    pub(crate) async fn until_signal(mut self) -> Result<(), Failed> {
+        let mut signals = Signals::new()?;
+        let first = tokio::select! {
+            () = signals.next() => Ok(()),
+            Some(ended) = self.running.join_next() => flatten(ended),
+        };
+        tokio::select! {
+            stopped = self.stop() => first.and(stopped),
+            () = signals.next() => std::process::exit(130),
+        }
+    }
+
+    /// Tells all processes to stop and waits until they have.
+    pub(crate) async fn stop(&mut self) -> Result<(), Failed> {
+        self.shutdown.cancel();
+        let mut result = Ok(());
+        while let Some(ended) = self.running.join_next().await {
+            result = result.and(flatten(ended));
+        }
+        result
+    }
+}
+
+fn flatten(ended: Result<Result<(), Failed>, tokio::task::JoinError>) -> Result<(), Failed> {
+    ended.unwrap_or_else(|error| Err(Failed::bug(format!("a process ended by a panic: {error}"))))
+}
+
+/// The pod's name, so that a restarted pod finds what it held; the process id tells several on one machine apart.
+fn consumer_name() -> String {
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "worker".to_owned());
+    format!("{host}-{}", std::process::id())
+}
