@@ -39,7 +39,7 @@ pub(crate) struct Surroundings {
     /// 32 random bytes as 64 hexadecimal digits; seals Jira's tokens and webhook secrets at rest.
     #[arg(long, global = true, env = "JIRAFLEET_MASTER_KEY_FILE", value_name = "FILE")]
     master_key_file: Option<PathBuf>,
-    /// Hosts (host[:port], separated by commas) for which plain http and loopback sites are accepted.
+    /// Hosts (name or name:port, separated by commas) for which plain http and loopback sites are accepted.
     #[arg(long, global = true, env = "JIRAFLEET_ALLOW_INSECURE_SITES", value_delimiter = ',', value_name = "HOSTS")]
     allow_insecure_sites: Vec<String>,
     /// The data directory of the `jirafleet dev` to speak to.

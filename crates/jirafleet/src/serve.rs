@@ -68,7 +68,7 @@ pub(crate) struct DevArgs {
     /// Where servers and data are kept [default: $XDG_DATA_HOME/jirafleet, for root /var/lib/jirafleet]
     #[arg(long, env = "JIRAFLEET_DATA_DIR", value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// Hosts (host[:port], separated by commas) for which plain http and loopback sites are accepted.
+    /// Hosts (name or name:port, separated by commas) for which plain http and loopback sites are accepted.
     #[arg(long, env = "JIRAFLEET_ALLOW_INSECURE_SITES", value_delimiter = ',', value_name = "HOSTS")]
     allow_insecure_sites: Vec<String>,
     #[command(flatten)]

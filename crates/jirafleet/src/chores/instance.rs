@@ -74,7 +74,7 @@ struct Add {
     /// Whose it is.
     #[arg(long)]
     tenant: String,
-    /// Where Jira is, as in https://acme.atlassian.net
+    /// Where Jira is: https:// and the host, such as acme.atlassian.net
     #[arg(long, value_name = "URL")]
     site: String,
     /// The service account's mail address.
