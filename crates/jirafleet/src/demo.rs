@@ -61,16 +61,25 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
         failed = private.failed() => Err(failed),
         () = signals.next() => Err(Failed::silent(130)),
     };
+    let ended = match shown {
+        Ok(Some((fleet, _sites))) => tokio::select! {
+            ended = fleet.until_signal() => ended,
+            failed = private.failed() => Err(failed),
+        },
+        Ok(None) => Ok(()),
+        Err(failed) => Err(failed),
+    };
     let stopped = private.stop().await;
     if args.data_dir.is_none() {
         let _ = std::fs::remove_dir_all(&data_dir);
     }
-    shown.and(stopped)
+    ended.and(stopped)
 }
 
-async fn show(args: &Args, private: &Private) -> Result<(), Failed> {
+/// Shows it all; what is to go on running afterwards is returned.
+async fn show(args: &Args, private: &Private) -> Result<Option<(Fleet, Sites)>, Failed> {
     let options = options(args);
-    let house = House::open(&private.resolved, 24).await?;
+    let house = House::open(&private.resolved, options.worker.connections() + 10).await?;
     say(&format!("making up two Jira sites with {} issues ..", args.issues));
     let sites = Sites::start(&house, args.issues as usize).await?;
     let (applications, mut applied) = tokio::sync::mpsc::unbounded_channel();
@@ -84,13 +93,13 @@ async fn show(args: &Args, private: &Private) -> Result<(), Failed> {
     let drifts = sites.compare(&house).await?;
     let jobs = Jobs::count(&fleet.figures(), &house).await?;
     let report = Report::new(backfill, &latencies, jobs, drifts);
-    report.print(args.json);
-    if args.once {
-        fleet.stop().await?;
-        return if report.equal() { Ok(()) } else { Err(Failed::silent(exit::FAILURE)) };
+    report.print(args.json)?;
+    if !args.once {
+        stay(&sites, &addresses, private.data_dir());
+        return Ok(Some((fleet, sites)));
     }
-    stay(&sites, &addresses, private.data_dir());
-    fleet.until_signal().await
+    fleet.stop().await?;
+    if report.equal() { Ok(None) } else { Err(Failed::silent(exit::FAILURE)) }
 }
 
 async fn backfill(house: &House, sites: &Sites) -> Result<Backfill, Failed> {

@@ -1,9 +1,17 @@
 //! Listings: a table for people, JSON, JSON lines or CSV for programs.
 
+use std::fmt;
+
+use chrono::{DateTime, SecondsFormat, Utc};
 use clap::ValueEnum;
 use comfy_table::{Table, presets};
-use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{MapAccess, Visitor},
+};
+use serde_json::Value;
+
+use crate::exit::Failed;
 
 /// How a listing is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -19,42 +27,76 @@ pub(crate) enum Format {
     Csv,
 }
 
-/// Prints rows on stdout. `schema` names the JSON form and its version, as in `jirafleet.tenants/1`.
-pub(crate) fn print<T: Serialize>(format: Format, schema: &str, rows: &[T]) {
-    let rows: Vec<Map<String, Value>> = rows.iter().filter_map(as_object).collect();
+/// Prints rows on stdout. `schema` names the JSON form and its version, as in `jirafleet.tenants/1`. Columns come in the
+/// order of the row's fields.
+pub(crate) fn print<T: Serialize>(format: Format, schema: &str, rows: &[T]) -> Result<(), Failed> {
     match format {
-        Format::Table => table(&rows),
-        Format::Json => println!("{}", json!({ "schema": schema, "rows": rows })),
-        Format::Jsonl => rows.iter().for_each(|row| println!("{}", Value::Object(row.clone()))),
-        Format::Csv => csv(&rows),
+        Format::Json => println!("{}", text(&Listing { schema, rows })?),
+        Format::Jsonl => rows.iter().try_for_each(|row| Ok::<_, Failed>(println!("{}", text(row)?)))?,
+        Format::Table => table(&columns(rows)?),
+        Format::Csv => csv(&columns(rows)?),
+    }
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Listing<'a, T> {
+    schema: &'a str,
+    rows: &'a [T],
+}
+
+/// A row's fields in their order, which a JSON object of ours would forget.
+struct Columns(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Columns {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Columns;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Columns, A::Error> {
+                let mut columns = Vec::new();
+                while let Some(column) = map.next_entry()? {
+                    columns.push(column);
+                }
+                Ok(Columns(columns))
+            }
+        }
+        from.deserialize_map(InOrder)
     }
 }
 
-fn as_object<T: Serialize>(row: &T) -> Option<Map<String, Value>> {
-    match serde_json::to_value(row) {
-        Ok(Value::Object(object)) => Some(object),
-        _ => None,
-    }
+fn text<T: Serialize>(value: &T) -> Result<String, Failed> {
+    serde_json::to_string(value).map_err(Failed::bug)
 }
 
-fn table(rows: &[Map<String, Value>]) {
-    let Some(first) = rows.first() else {
+fn columns<T: Serialize>(rows: &[T]) -> Result<Vec<Columns>, Failed> {
+    rows.iter().map(|row| serde_json::from_str(&text(row)?).map_err(Failed::bug)).collect()
+}
+
+fn table(rows: &[Columns]) {
+    let Some(Columns(first)) = rows.first() else {
         eprintln!("nothing to list");
         return;
     };
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(first.keys().map(|name| name.to_uppercase().replace('_', " ")));
-    for row in rows {
-        table.add_row(row.values().map(plain));
+    let heading = first.iter().map(|(name, _)| name.to_uppercase().replace('_', " "));
+    table.load_style(presets::NOTHING).set_header(heading);
+    for Columns(row) in rows {
+        table.add_row(row.iter().map(|(_, value)| plain(value)));
     }
     println!("{table}");
 }
 
-fn csv(rows: &[Map<String, Value>]) {
-    let Some(first) = rows.first() else { return };
-    println!("{}", first.keys().cloned().collect::<Vec<_>>().join(","));
-    for row in rows {
-        println!("{}", row.values().map(|value| quoted(&plain(value))).collect::<Vec<_>>().join(","));
+fn csv(rows: &[Columns]) {
+    let Some(Columns(first)) = rows.first() else { return };
+    println!("{}", first.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>().join(","));
+    for Columns(row) in rows {
+        println!("{}", row.iter().map(|(_, value)| quoted(&plain(value))).collect::<Vec<_>>().join(","));
     }
 }
 
@@ -71,9 +113,26 @@ fn quoted(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
 
+/// An instant as listings show it.
+pub(crate) fn instant(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn columns_keep_their_order() {
+        #[derive(Serialize)]
+        struct Row {
+            zebra: u8,
+            ant: Option<&'static str>,
+        }
+        let rows = columns(&[Row { zebra: 1, ant: None }]).expect("a row");
+        let names: Vec<&str> = rows[0].0.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["zebra", "ant"]);
+    }
 
     #[test]
     fn csv_quotes_what_needs_it() {

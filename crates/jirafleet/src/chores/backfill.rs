@@ -148,9 +148,9 @@ fn bar() -> ProgressBar {
 fn show(bar: &ProgressBar, rows: &[BackfillRow]) {
     let synced: u64 = rows.iter().map(|row| row.synced).sum();
     let expected: u64 = rows.iter().map(|row| row.expected.unwrap_or(row.synced).max(row.synced)).sum();
-    bar.set_length(expected);
-    bar.set_position(synced);
-    if bar.is_hidden() {
+    if bar.is_hidden() && !rows.is_empty() && bar.position() != synced {
         eprintln!("Synced {synced}/{expected} issues");
     }
+    bar.set_length(expected);
+    bar.set_position(synced);
 }

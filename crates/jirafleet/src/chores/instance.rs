@@ -262,6 +262,6 @@ async fn print(house: &House, output: Format, instances: Vec<Instance>) -> Resul
             name: instance.name,
         })
         .collect();
-    output::print(output, "jirafleet.instances/1", &rows);
+    output::print(output, "jirafleet.instances/1", &rows)?;
     Ok(())
 }

@@ -67,7 +67,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
                 .into_iter()
                 .map(|step| Row { migration: step.name, applied: step.applied })
                 .collect();
-            output::print(output, "jirafleet.migrations/1", &rows);
+            output::print(output, "jirafleet.migrations/1", &rows)?;
         }
     }
     Ok(())

@@ -66,7 +66,7 @@ async fn status(house: &House, name: Option<&str>, output: Format) -> Result<(),
     for instance in instances {
         rows.extend(rows_of(house, &instance).await?);
     }
-    output::print(output, "jirafleet.sync_status/1", &rows);
+    output::print(output, "jirafleet.sync_status/1", &rows)?;
     Ok(())
 }
 
@@ -80,7 +80,7 @@ async fn rows_of(house: &House, instance: &Instance) -> Result<Vec<Row>, Failed>
         synced: None,
         expected: None,
         since: None,
-        until: mark.map(|mark| mark.0.to_rfc3339()),
+        until: mark.map(|mark| output::instant(mark.0)),
     };
     let backfills = tenant.backfill_progress(instance.id).await?.into_iter().map(|row| Row {
         instance: instance.name.clone(),
@@ -88,8 +88,8 @@ async fn rows_of(house: &House, instance: &Instance) -> Result<Vec<Row>, Failed>
         state: row.state,
         synced: Some(row.synced),
         expected: row.expected,
-        since: Some(row.began_at.to_rfc3339()),
-        until: row.finished_at.map(|at| at.to_rfc3339()),
+        since: Some(output::instant(row.began_at)),
+        until: row.finished_at.map(output::instant),
     });
     Ok(std::iter::once(poll).chain(backfills).collect())
 }

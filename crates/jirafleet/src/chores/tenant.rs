@@ -97,10 +97,10 @@ async fn print(house: &House, output: Format, tenants: Vec<Tenant>) -> Result<()
             instances: instances.iter().filter(|instance| instance.tenant == tenant.id).count(),
             id: tenant.id.to_string(),
             state: if tenant.suspended { "suspended" } else { "active" },
-            created_at: tenant.created_at.to_rfc3339(),
+            created_at: output::instant(tenant.created_at),
             name: tenant.name,
         })
         .collect();
-    output::print(output, "jirafleet.tenants/1", &rows);
+    output::print(output, "jirafleet.tenants/1", &rows)?;
     Ok(())
 }

@@ -61,7 +61,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
     if drifts.is_empty() {
         return Ok(());
     }
-    output::print(args.output, "jirafleet.drift/1", &drifts);
+    output::print(args.output, "jirafleet.drift/1", &drifts)?;
     Err(Failed::silent(exit::DRIFT))
 }
 

@@ -59,13 +59,13 @@ impl Report {
     }
 
     /// The object on stdout, or some lines for people on stderr.
-    pub(super) fn print(&self, json: bool) {
+    pub(super) fn print(&self, json: bool) -> Result<(), Failed> {
         for drift in self.drifts.iter().take(10) {
             eprintln!("differs: {drift:?}");
         }
         if json {
-            println!("{}", serde_json::json!(self));
-            return;
+            println!("{}", serde_json::to_string(self).map_err(Failed::bug)?);
+            return Ok(());
         }
         let Backfill { issues, comments, changelogs, seconds, jira_requests } = &self.backfill;
         let Latency { n, p50, p99 } = &self.webhook_to_row_ms;
@@ -75,6 +75,7 @@ impl Report {
         eprintln!("freshness  {n} edits in Jira, each a row after {p50} ms (median), {p99} ms (99 of 100)");
         eprintln!("jobs       {} done, {} dead", self.jobs.done, self.jobs.dead);
         eprintln!("mirror     {}", if self.equal() { "equals Jira, field by field" } else { "DIFFERS from Jira" });
+        Ok(())
     }
 }
 
