@@ -32,7 +32,11 @@ pub(crate) enum Format {
 pub(crate) fn print<T: Serialize>(format: Format, schema: &str, rows: &[T]) -> Result<(), Failed> {
     match format {
         Format::Json => println!("{}", text(&Listing { schema, rows })?),
-        Format::Jsonl => rows.iter().try_for_each(|row| Ok::<_, Failed>(println!("{}", text(row)?)))?,
+        Format::Jsonl => {
+            for row in rows {
+                println!("{}", text(row)?);
+            }
+        }
         Format::Table => table(&columns(rows)?),
         Format::Csv => csv(&columns(rows)?),
     }
