@@ -92,6 +92,31 @@ async fn an_operator_registers_a_site_and_has_it_copied() {
 }
 
 #[tokio::test]
+async fn what_happens_during_a_pause_is_made_up_for() {
+    let mut fleet = TestFleet::start().await;
+    fleet.backfill().await;
+    let cli = Cli::of(&fleet, "pause");
+    let key = fleet.jira().issue_keys()[0].clone();
+    for (stop, go_on) in [
+        (["tenant", "suspend", "acme"], ["tenant", "resume", "acme"]),
+        (["instance", "pause", "acme"], ["instance", "resume", "acme"]),
+    ] {
+        cli.ok(&stop).await;
+        // A fresh worker remembers nothing of the instance.
+        fleet.stop_workers().await;
+        fleet.start_worker().await;
+        fleet.jira().edit(&key, |issue| issue.summary.push_str(" (while nobody worked)")).unwrap();
+        fleet.drain().await;
+        let said = fleet.jira().store_view(fleet.jira().issue_id(&key).unwrap()).unwrap();
+        let summary = said["fields"]["summary"].as_str().unwrap();
+        assert_ne!(fleet.row(&key).await.unwrap().summary, summary, "{stop:?}");
+        cli.ok(&go_on).await;
+        fleet.drain().await;
+        assert_eq!(fleet.row(&key).await.unwrap().summary, summary, "{go_on:?}");
+    }
+}
+
+#[tokio::test]
 async fn drift_has_an_exit_code_of_its_own() {
     let fleet = TestFleet::start().await;
     fleet.backfill().await;

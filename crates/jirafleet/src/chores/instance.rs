@@ -202,18 +202,22 @@ async fn pause(house: &House, instance: &Instance) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Work that was left lying is asked for again: what was touched meanwhile, what was updated, and unfinished backfills.
 async fn resume(house: &House, instance: &Instance) -> Result<(), Failed> {
     introduce(house, instance).await?;
-    let tenant = house.store.tenant(instance.tenant);
-    tenant.set_state(instance.id, &InstanceState::Active).await?;
+    house.store.tenant(instance.tenant).set_state(instance.id, &InstanceState::Active).await?;
+    wake(house, instance).await?;
+    eprintln!("{} is active", instance.name);
+    Ok(())
+}
+
+/// Asks again for work that was left lying: what was touched meanwhile, what was updated, and unfinished backfills.
+pub(super) async fn wake(house: &House, instance: &Instance) -> Result<(), Failed> {
     let mut jobs: Vec<Job> =
         Lane::ALL.iter().map(|lane| Job::SyncTouched { instance: instance.id, lane: *lane }).collect();
     jobs.push(Job::PollUpdates { instance: instance.id, page: None });
-    let rows = tenant.backfill_progress(instance.id).await?;
+    let rows = house.store.tenant(instance.tenant).backfill_progress(instance.id).await?;
     jobs.extend(rows.iter().filter(|row| !row.ended()).map(|row| backfill::chain(instance, row)));
     house.producer.enqueue_all(jobs).await?;
-    eprintln!("{} is active", instance.name);
     Ok(())
 }
 

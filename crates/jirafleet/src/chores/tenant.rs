@@ -4,6 +4,7 @@ use clap::{Args as ClapArgs, Subcommand};
 use domain::{Tenant, valid_name};
 use serde::Serialize;
 
+use super::instance;
 use crate::{
     config::Surroundings,
     exit::Failed,
@@ -66,8 +67,8 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
             let tenant = find(&house, &name).await?;
             print(&house, output, vec![tenant]).await?;
         }
-        What::Suspend { name } => suspend(&house, &name, true).await?,
-        What::Resume { name } => suspend(&house, &name, false).await?,
+        What::Suspend { name } => suspend(&house, &name).await?,
+        What::Resume { name } => resume(&house, &name).await?,
     }
     Ok(())
 }
@@ -82,10 +83,20 @@ pub(super) async fn find(house: &House, name: &str) -> Result<Tenant, Failed> {
         .ok_or_else(|| Failed::not_found(format!("there is no tenant {name:?}: see `jirafleet tenant list`")))
 }
 
-async fn suspend(house: &House, name: &str, suspended: bool) -> Result<(), Failed> {
+async fn suspend(house: &House, name: &str) -> Result<(), Failed> {
     let tenant = find(house, name).await?;
-    house.store.system().suspend_tenant(tenant.id, suspended).await?;
-    eprintln!("{name} is {}", if suspended { "suspended" } else { "active" });
+    house.store.system().suspend_tenant(tenant.id, true).await?;
+    eprintln!("{name} is suspended; its webhooks are still taken and kept");
+    Ok(())
+}
+
+async fn resume(house: &House, name: &str) -> Result<(), Failed> {
+    let tenant = find(house, name).await?;
+    house.store.system().suspend_tenant(tenant.id, false).await?;
+    for instance in house.store.tenant(tenant.id).instances().await? {
+        instance::wake(house, &instance).await?;
+    }
+    eprintln!("{name} is active");
     Ok(())
 }
 
