@@ -16,6 +16,8 @@ pub struct Model {
     pub project_id: Option<i64>,
     pub run: Option<Uuid>,
     pub state: Option<String>,
+    pub reason: Option<String>,
+    pub restarts: i32,
     pub since: Option<Date>,
     pub listing: Option<Vec<i64>>,
     pub done: i32,

@@ -64,3 +64,18 @@ async fn no_work_is_done_while_suspended() {
     fleet.poll().await;
     assert_eq!(fleet.requests(), before);
 }
+
+#[tokio::test]
+async fn a_token_that_was_rotated_in_time_suspends_nothing() {
+    let fleet = TestFleet::start().await;
+    fleet.backfill().await;
+    let key = fleet.jira().issue_keys()[0].clone();
+    // The worker still remembers the old token, which Jira no longer takes.
+    fleet.jira().replace_token("a new token");
+    let tenant = fleet.store.tenant(fleet.instance.tenant);
+    tenant.rotate_token(fleet.instance.id, secrecy::SecretString::from("a new token".to_owned())).await.unwrap();
+    fleet.jira().edit(&key, |issue| issue.summary = "under the new token".into()).unwrap();
+    fleet.drain().await;
+    assert_eq!(state(&fleet).await, InstanceState::Active);
+    assert_eq!(fleet.row(&key).await.unwrap().summary, "under the new token");
+}

@@ -9,6 +9,7 @@ mod crash;
 mod demo;
 mod identity;
 mod migrations;
+mod outage;
 mod poll;
 mod private_servers;
 mod queue;

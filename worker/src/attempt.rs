@@ -27,9 +27,10 @@ async fn settled(context: &Context, envelope: &Envelope) -> Outcome {
     let limit = envelope.job.policy().limit;
     let outcome = match tokio::time::timeout(limit, dispatch::run(context, envelope)).await {
         Ok(Ok(outcome)) => outcome,
-        Ok(Err(failure)) => failure::outcome(context, envelope.job.instance(), failure).await,
+        Ok(Err(failure)) => failure::outcome(context, envelope, failure).await,
         Err(_) => Outcome::Retry { error: format!("took longer than {} s", limit.as_secs()), after: None },
     };
+    failure::remember(context, envelope, &outcome).await;
     metrics::histogram!("jirafleet_job_duration_seconds", "kind" => kind).record(began.elapsed().as_secs_f64());
     match &outcome {
         Outcome::Retry { error, .. } => tracing::warn!(error, "the attempt failed"),

@@ -27,6 +27,14 @@ pub(crate) struct Context {
     sites: Mutex<HashMap<InstanceId, Slot>>,
 }
 
+/// What came of suspending an instance.
+pub(crate) enum Suspension {
+    /// No more work until an operator has looked, or it is gone.
+    Done,
+    /// Jira knows us after all: the token was replaced meanwhile, or the answer was a stray one.
+    NotNeeded,
+}
+
 /// Where an instance is remembered, and since when.
 type Slot = Arc<tokio::sync::Mutex<Option<(Instant, Arc<Site>)>>>;
 
@@ -77,14 +85,22 @@ impl Context {
         Ok(Some(site))
     }
 
-    /// Stops all work for an instance until an operator has looked.
-    pub(crate) async fn suspend(&self, id: InstanceId, reason: &str) -> Result<(), Failure> {
+    /// Stops all work for an instance until an operator has looked, if Jira still does not know us when it is asked once
+    /// more with the credentials that hold now.
+    pub(crate) async fn suspend(&self, id: InstanceId, reason: &str) -> Result<Suspension, Failure> {
         *self.slot(id).lock().await = None;
-        let Some(instance) = self.store.system().instance(id).await? else { return Ok(()) };
+        let Some(instance) = self.active(id).await? else { return Ok(Suspension::Done) };
+        let tenant = self.store.tenant(instance.tenant);
+        let credentials = tenant.credentials(id).await?;
+        let client = self.clients.client(&instance, credentials.email, credentials.token)?;
+        match client.with_priority(Priority::Live).myself().await {
+            Ok(_) => return Ok(Suspension::NotNeeded),
+            Err(jira::Error::NotOurselves { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
         tracing::error!(instance.name = %instance.name, reason, "the instance is suspended");
-        let state = InstanceState::Suspended { reason: reason.to_owned() };
-        self.store.tenant(instance.tenant).set_state(id, &state).await?;
-        Ok(())
+        tenant.set_state(id, &InstanceState::Suspended { reason: reason.to_owned() }).await?;
+        Ok(Suspension::Done)
     }
 
     /// Tells whoever wants to know.

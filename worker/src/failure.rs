@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use domain::InstanceId;
-use queue::Outcome;
+use queue::{Envelope, Job, Outcome};
 
-use crate::context::Context;
+use crate::context::{Context, Suspension};
 
 /// Whatever stopped a handler.
 #[derive(Debug, thiserror::Error)]
@@ -23,27 +22,95 @@ pub(crate) enum Failure {
 
 /// Turns a failure into what happens to the job, and suspends an instance at which we are no longer ourselves: no
 /// hammering, no conclusions.
-pub(crate) async fn outcome(ctx: &Context, instance: InstanceId, failure: Failure) -> Outcome {
+pub(crate) async fn outcome(ctx: &Context, envelope: &Envelope, failure: Failure) -> Outcome {
     if let Failure::Jira(jira::Error::NotOurselves { reason }) = &failure {
-        return match ctx.suspend(instance, reason).await {
-            Ok(()) => Outcome::GiveUp { reason: format!("the instance is suspended: {reason}") },
-            Err(error) => retry(&error),
+        return match ctx.suspend(envelope.job.instance(), reason).await {
+            Ok(Suspension::Done) => Outcome::GiveUp { reason: format!("the instance is suspended: {reason}") },
+            Ok(Suspension::NotNeeded) => Outcome::Snooze(patience(envelope.snoozes)),
+            Err(error) => decide(error, envelope.snoozes),
         };
     }
-    decide(failure)
+    decide(failure, envelope.snoozes)
 }
 
-fn decide(failure: Failure) -> Outcome {
+/// What an operator must be able to see later: that nobody goes on with a project's backfill, and why.
+pub(crate) async fn remember(ctx: &Context, envelope: &Envelope, outcome: &Outcome) {
+    let Job::BackfillProject { instance, project, run, .. } = envelope.job else { return };
+    let reason = match outcome {
+        Outcome::GiveUp { reason } => reason,
+        Outcome::Retry { error, .. } if envelope.attempt + 1 >= envelope.job.policy().attempts => error,
+        _ => return,
+    };
+    let written = match ctx.store.system().instance(instance).await {
+        Ok(Some(row)) => ctx.store.tenant(row.tenant).backfill_failed(instance, project, run, reason).await,
+        Ok(None) => Ok(()),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = written {
+        tracing::warn!(%error, "the end of a backfill could not be written down; its dead letter tells it");
+    }
+}
+
+fn decide(failure: Failure, snoozes: u32) -> Outcome {
     match failure {
         Failure::Jira(jira::Error::Throttled { after }) => Outcome::Snooze(after.max(Duration::from_millis(50))),
+        failure if failure.is_outage() => {
+            tracing::warn!(error = %failure, "put off until it is back");
+            Outcome::Snooze(patience(snoozes))
+        }
         Failure::Jira(error) if error.is_final() => Outcome::GiveUp { reason: error.to_string() },
         // Somebody else owns this page now and goes on with it.
         Failure::Store(store::Error::Overtaken) => Outcome::Done,
         Failure::Queue(queue::Error::TooLarge { .. }) => Outcome::GiveUp { reason: failure.to_string() },
-        failure => retry(&failure),
+        failure => Outcome::Retry { error: failure.to_string(), after: None },
     }
 }
 
-fn retry(failure: &Failure) -> Outcome {
-    Outcome::Retry { error: failure.to_string(), after: None }
+impl Failure {
+    /// Something that everybody needs is away, or not set up: no fault of this job's, which waits without counting an
+    /// attempt.
+    fn is_outage(&self) -> bool {
+        match self {
+            Self::Jira(error) => error.is_outage(),
+            Self::Store(error) => matches!(error, store::Error::Unavailable(_) | store::Error::Configuration(_)),
+            Self::Queue(error) => error.is_passing(),
+            Self::Issue { .. } => false,
+        }
+    }
+}
+
+/// How long to wait for the end of an outage: from a second, doubled each time, up to a minute, half of it by chance.
+fn patience(snoozes: u32) -> Duration {
+    let longest = Duration::from_secs(60).min(Duration::from_secs(2) * 2_u32.pow(snoozes.min(6)));
+    longest.mul_f64(rand::random_range(0.5..1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn away(status: Option<u16>) -> Failure {
+        jira::Error::Unavailable { route: "/x", status, reason: "away".to_owned() }.into()
+    }
+
+    #[test]
+    fn an_outage_costs_no_attempt_and_a_stumble_does() {
+        for status in [None, Some(502), Some(503), Some(504)] {
+            assert!(matches!(decide(away(status), 0), Outcome::Snooze(_)), "{status:?}");
+        }
+        assert!(matches!(decide(away(Some(500)), 0), Outcome::Retry { .. }));
+        let lost = Failure::Store(store::Error::Unavailable("connection".to_owned()));
+        assert!(matches!(decide(lost, 0), Outcome::Snooze(_)));
+    }
+
+    #[test]
+    fn patience_grows_to_a_minute() {
+        assert!(patience(0) <= Duration::from_secs(2));
+        assert!(patience(99) <= Duration::from_secs(60) && patience(99) >= Duration::from_secs(30));
+    }
+
+    #[test]
+    fn whoever_was_overtaken_is_done() {
+        assert_eq!(decide(Failure::Store(store::Error::Overtaken), 0), Outcome::Done);
+    }
 }

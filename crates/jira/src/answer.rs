@@ -18,6 +18,8 @@ pub(crate) struct Answer {
     pub(crate) sent_at: DateTime<Utc>,
     /// When its last byte came.
     pub(crate) received: Instant,
+    /// What Jira's clock said when it answered.
+    pub(crate) date: Option<DateTime<Utc>>,
     pub(crate) status: StatusCode,
     /// Whether it does not say whom it was given to.
     pub(crate) silent: bool,
@@ -28,6 +30,12 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// When the question was sent: by our clock or by Jira's, whichever is behind. A clock of ours that is ahead would
+    /// otherwise move a watermark past changes that nobody has read.
+    pub(crate) fn asked_at(&self) -> DateTime<Utc> {
+        self.date.map_or(self.sent_at, |date| date.min(self.sent_at))
+    }
+
     /// Reads what can be stored of the body.
     pub(crate) fn read<'a, T: Deserialize<'a>>(&'a self, what: &str) -> Result<T, Error> {
         let text = self.storable.as_deref().unwrap_or(&self.text);
@@ -51,6 +59,12 @@ impl Answer {
             status => Err(Error::Refused { route, status: status.as_u16(), messages: refusal::messages(&self.text) }),
         }
     }
+}
+
+/// What the server's clock says.
+pub(crate) fn date(headers: &header::HeaderMap) -> Option<DateTime<Utc>> {
+    let date = headers.get(header::DATE)?.to_str().ok()?;
+    DateTime::parse_from_rfc2822(date).ok().map(|date| date.with_timezone(&Utc))
 }
 
 /// The body, unless it is larger than we are willing to hold.

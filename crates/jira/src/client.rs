@@ -246,13 +246,21 @@ impl Client {
         if status == StatusCode::UNAUTHORIZED {
             return Err(Failure::Final(Error::NotOurselves { reason: identity::refused("401") }));
         }
-        let after = answer::asked_wait(headers, sent_at);
+        let (after, date) = (answer::asked_wait(headers, sent_at), answer::date(headers));
         let text = answer::read(response, request.route, config.body_cap).await?;
         if status.is_server_error() {
             return Err(answer::unavailable(request.route, status, &text, after));
         }
         let storable = storable_json(&text);
-        Ok(Answer { sent_at, received: Instant::now(), status, silent: verdict == Verdict::Silent, text, storable })
+        Ok(Answer {
+            sent_at,
+            received: Instant::now(),
+            date,
+            status,
+            silent: verdict == Verdict::Silent,
+            text,
+            storable,
+        })
     }
 
     /// Jira said 429: the whole fleet stops for as long as it asked.

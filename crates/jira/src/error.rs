@@ -92,6 +92,12 @@ impl Error {
         }
     }
 
+    /// Whether Jira as a whole is away rather than unwilling to answer this one question: it says so itself (502, 503,
+    /// 504), or cannot be reached.
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::Unavailable { status: None | Some(502..=504), .. })
+    }
+
     /// An answer that does not parse. serde's message tells where and what was expected; values stay out of it.
     pub(crate) fn unreadable(what: &str, error: &serde_json::Error) -> Self {
         Self::Malformed { what: format!("{what} (line {}, column {})", error.line(), error.column()) }

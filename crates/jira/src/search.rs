@@ -31,6 +31,8 @@ pub struct UpdatedPage {
     pub issues: Vec<(IssueId, DateTime<Utc>)>,
     /// The way to the next page; `None` at the end.
     pub next: Option<String>,
+    /// When Jira was asked: by our clock or by Jira's, whichever is behind.
+    pub asked_at: DateTime<Utc>,
 }
 
 /// The closed schema of a search: Jira refuses any other member.
@@ -67,7 +69,7 @@ impl Client {
         let page = page(&answer, token)?;
         let issues =
             page.issues.iter().map(|found| Ok((found.id()?, found.updated()?))).collect::<Result<_, Error>>()?;
-        Ok(UpdatedPage { issues, next: page.next })
+        Ok(UpdatedPage { issues, next: page.next, asked_at: answer.asked_at() })
     }
 
     /// How many issues Jira thinks a project has: an estimate, and as stale as its index.

@@ -113,6 +113,8 @@ pub(crate) struct Door {
 struct Inner {
     requests: Requests,
     token: Token,
+    /// In place of the configured one.
+    replaced: Option<String>,
     faults: HashMap<Route, VecDeque<Fault>>,
     any: VecDeque<Fault>,
     poisoned: BTreeSet<u64>,
@@ -133,6 +135,11 @@ impl Door {
     pub(crate) fn is_poisoned(&self, mut ids: impl Iterator<Item = u64>) -> bool {
         let inner = self.lock();
         !inner.poisoned.is_empty() && ids.any(|id| inner.poisoned.contains(&id))
+    }
+
+    /// The token that is taken now, where it is not the configured one.
+    pub(crate) fn replaced_token(&self) -> Option<String> {
+        self.lock().replaced.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -159,6 +166,11 @@ impl World {
     /// The account is locked out by a CAPTCHA: 403 on every route.
     pub fn lock_out(&self) {
         self.door.lock().token = Token::LockedOut;
+    }
+
+    /// From now on only this token is taken.
+    pub fn replace_token(&self, token: &str) {
+        self.door.lock().replaced = Some(token.to_owned());
     }
 
     /// The token works again.

@@ -64,8 +64,10 @@ pub struct BackfillRow {
     pub project_key: String,
     /// Names the whole run.
     pub run: Uuid,
-    /// `waiting`, `running`, `done` or `cancelled`.
+    /// `waiting`, `running`, `done`, `cancelled` or `failed`.
     pub state: String,
+    /// Why it failed.
+    pub reason: Option<String>,
     /// Issues done so far.
     pub synced: u64,
     /// How many issues Jira thought there were.
@@ -79,13 +81,19 @@ pub struct BackfillRow {
 }
 
 impl BackfillRow {
-    /// Whether nothing more will be done for it.
+    /// Whether nothing more will be done for it by itself.
     pub fn ended(&self) -> bool {
-        matches!(self.state.as_str(), DONE | "cancelled")
+        matches!(self.state.as_str(), DONE | "cancelled" | FAILED)
+    }
+
+    /// Whether pages are left, and somebody may go on with them.
+    pub fn has_more(&self) -> bool {
+        matches!(self.state.as_str(), "waiting" | "running" | FAILED)
     }
 }
 
 const DONE: &str = "done";
+const FAILED: &str = "failed";
 
 impl TenantStore {
     /// Takes a project's backfill over, from whoever has it. `None` when that run has ended or another took its place.
@@ -97,8 +105,9 @@ impl TenantStore {
     ) -> Result<Option<BackfillPosition>, Error> {
         let mut tx = self.begin().await?;
         let row = sql("/* backfill.claim */ UPDATE mirror.sync_watermarks
-            SET fence = fence + 1, state = 'running', updated_at = now()
-            WHERE tenant_id = $1 AND instance_id = $2 AND stream = $3 AND run = $4 AND state IN ('waiting', 'running')
+            SET fence = fence + 1, state = 'running', reason = NULL, updated_at = now()
+            WHERE tenant_id = $1 AND instance_id = $2 AND stream = $3 AND run = $4
+                AND state IN ('waiting', 'running', 'failed')
             RETURNING since, listing[done + 1 : done + 100] AS next, next_token, listed_all, fence")
         .bind(self.id().0)
         .bind(instance.0)
@@ -110,11 +119,34 @@ impl TenantStore {
         row.map(|row| position(instance, project, &row)).transpose()
     }
 
+    /// Records that nobody goes on with a run by itself, and why.
+    pub async fn backfill_failed(
+        &self,
+        instance: InstanceId,
+        project: ProjectId,
+        run: Uuid,
+        reason: &str,
+    ) -> Result<(), Error> {
+        let mut tx = self.begin().await?;
+        sql(
+            "/* backfill.failed */ UPDATE mirror.sync_watermarks SET state = 'failed', reason = $5, updated_at = now()
+            WHERE tenant_id = $1 AND instance_id = $2 AND stream = $3 AND run = $4 AND state IN ('waiting', 'running')",
+        )
+        .bind(self.id().0)
+        .bind(instance.0)
+        .bind(stream(project))
+        .bind(run)
+        .bind(reason)
+        .execute(tx.connection())
+        .await?;
+        tx.commit().await
+    }
+
     /// Every project's backfill of an instance, in the order of project ids.
     pub async fn backfill_progress(&self, instance: InstanceId) -> Result<Vec<BackfillRow>, Error> {
         let mut tx = self.read().await?;
         let rows = sql("/* backfill.list */
-            SELECT w.project_id, coalesce(p.key, w.project_id::text) AS project_key, w.run, w.state, w.synced,
+            SELECT w.project_id, coalesce(p.key, w.project_id::text) AS project_key, w.run, w.state, w.reason, w.synced,
                 w.expected, w.page, w.began_at, w.finished_at
             FROM mirror.sync_watermarks w
             LEFT JOIN mirror.projects p
@@ -146,7 +178,7 @@ impl TenantTx {
             ON CONFLICT (tenant_id, instance_id, stream) DO UPDATE SET
                 run = excluded.run, state = excluded.state, since = excluded.since, expected = excluded.expected,
                 began_at = excluded.began_at, updated_at = now(), finished_at = NULL, listing = NULL, done = 0,
-                next_token = NULL, listed_all = false, synced = 0, page = 0, fence = sync_watermarks.fence + 1
+                next_token = NULL, listed_all = false, synced = 0, page = 0, reason = NULL, restarts = 0, fence = sync_watermarks.fence + 1
             WHERE sync_watermarks.run IS DISTINCT FROM excluded.run")
         .bind(self.tenant.0)
         .bind(instance.0)
@@ -186,6 +218,24 @@ impl TenantTx {
         position.next = ids;
         position.next.truncate(PAGE);
         Ok(())
+    }
+
+    /// Begins the listing anew, because Jira no longer knows the way to its next part; says how often that happened.
+    /// [`Error::Overtaken`] when somebody else has claimed the project.
+    pub async fn backfill_restarted(&mut self, position: &mut BackfillPosition) -> Result<i32, Error> {
+        let row = sql("/* backfill.restart */ UPDATE mirror.sync_watermarks
+            SET listing = NULL, done = 0, next_token = NULL, listed_all = false, synced = 0, restarts = restarts + 1,
+                updated_at = now()
+            WHERE tenant_id = $1 AND instance_id = $2 AND stream = $3 AND fence = $4
+            RETURNING restarts")
+        .bind(self.tenant.0)
+        .bind(position.instance.0)
+        .bind(stream(position.project))
+        .bind(position.fence)
+        .fetch_optional(self.connection())
+        .await?;
+        position.next_token = None;
+        Ok(row.ok_or(Error::Overtaken)?.try_get("restarts")?)
     }
 
     /// Counts `position.next` as done: the last statement of a page's transaction. [`Error::Overtaken`] when somebody else
@@ -238,6 +288,7 @@ fn listed(row: &PgRow) -> Result<BackfillRow, Error> {
         project_key: row.try_get("project_key")?,
         run: row.try_get("run")?,
         state: row.try_get("state")?,
+        reason: row.try_get("reason")?,
         synced: synced(row)?,
         expected: expected(row)?,
         page: u64::try_from(row.try_get::<i64, _>("page")?).unwrap_or_default(),

@@ -1,5 +1,7 @@
 //! Begin a backfill: the directory first, then a chain of pages for every project.
 
+use std::time::Duration;
+
 use chrono::NaiveDate;
 use domain::{InstanceId, Lifecycle, Project, ProjectKey};
 use jira::Priority;
@@ -12,6 +14,9 @@ use crate::{
     failure::Failure,
 };
 
+/// How long an order waits before it looks again whether its instance is still at rest.
+const AT_REST: Duration = Duration::from_secs(60);
+
 /// What an operator asked for.
 pub(crate) struct Order<'a> {
     /// Names the whole run. It is the job's own id, so that a job delivered twice plans the same run twice.
@@ -23,15 +28,35 @@ pub(crate) struct Order<'a> {
 }
 
 pub(crate) async fn run(ctx: &Context, instance: InstanceId, order: Order<'_>) -> Result<Outcome, Failure> {
-    let Some(site) = ctx.site(instance).await? else { return Ok(Outcome::Done) };
+    // The order waits: nobody else remembers it.
+    let Some(site) = ctx.site(instance).await? else { return Ok(Outcome::Snooze(AT_REST)) };
     let projects = sync_directory::read(ctx, &site, Priority::Bulk).await?;
     let wanted: Vec<&Project> = projects.iter().filter(|project| order.wants(project)).collect();
+    if let Some(key) = order.projects.iter().find(|key| !wanted.iter().any(|project| project.key == **key)) {
+        return Ok(Outcome::GiveUp { reason: format!("Jira shows us no live project {key}") });
+    }
     plan(ctx, &site, &order, &wanted).await?;
     let chains =
         wanted.iter().map(|project| Job::BackfillProject { instance, project: project.id, run: order.run.0, page: 0 });
     ctx.producer.enqueue_all(chains.collect()).await?;
     tracing::info!(projects = wanted.len(), "the backfill begins");
     Ok(Outcome::Done)
+}
+
+/// Asks again for chains that nobody works at although pages are left: Redis may have lost them, or they ended while the
+/// instance was at rest. A chain that is alive keeps its key, and nothing happens.
+pub(super) async fn revive(ctx: &Context, site: &Site) -> Result<(), Failure> {
+    let instance = site.instance.id;
+    let rows = ctx.store.tenant(site.instance.tenant).backfill_progress(instance).await?;
+    let chains: Vec<Job> = rows
+        .iter()
+        .filter(|row| !row.ended())
+        .map(|row| Job::BackfillProject { instance, project: row.project, run: row.run, page: row.page })
+        .collect();
+    if !chains.is_empty() {
+        ctx.producer.enqueue_all(chains).await?;
+    }
+    Ok(())
 }
 
 impl Order<'_> {

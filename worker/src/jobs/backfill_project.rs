@@ -37,19 +37,32 @@ pub(crate) async fn run(
     })
 }
 
+/// How often Jira may forget the way through one listing before somebody should look.
+const RESTARTS: i32 = 3;
+
 /// Asks for the next thousands of ids and keeps them. A page token that is no longer valid starts the listing again:
 /// repeating is free.
 async fn list(ctx: &Context, site: &Site, position: &mut BackfillPosition) -> Result<(), Failure> {
     let jira = site.jira(Priority::Bulk);
     let token = position.next_token.as_deref();
     let page = match jira.issue_ids(position.project, position.since, token).await {
-        Err(jira::Error::TokenExpired) => jira.issue_ids(position.project, position.since, None).await?,
+        Err(jira::Error::TokenExpired) => {
+            restart(ctx, site, position).await?;
+            jira.issue_ids(position.project, position.since, None).await?
+        }
         answer => answer?,
     };
     let mut tx = begin(ctx, site).await?;
     tx.backfill_listed(position, page.ids, page.next).await?;
     tx.commit().await?;
     Ok(())
+}
+
+async fn restart(ctx: &Context, site: &Site, position: &mut BackfillPosition) -> Result<(), Failure> {
+    let mut tx = begin(ctx, site).await?;
+    let restarts = tx.backfill_restarted(position).await?;
+    tx.commit().await?;
+    if restarts > RESTARTS { Err(jira::Error::TokenExpired.into()) } else { Ok(()) }
 }
 
 /// Fetches the next hundred and applies them together with the new position; says whether anything is left.

@@ -8,6 +8,7 @@ use domain::{InstanceId, Watermark};
 use jira::{Priority, UpdatedPage};
 use queue::{Job, Outcome, PollPage};
 
+use super::backfill;
 use crate::{
     context::{Context, Site},
     failure::Failure,
@@ -15,21 +16,23 @@ use crate::{
 
 pub(crate) async fn run(ctx: &Context, instance: InstanceId, page: Option<&PollPage>) -> Result<Outcome, Failure> {
     let Some(site) = ctx.site(instance).await? else { return Ok(Outcome::Done) };
-    // Before the first question of this reading, so that whatever happens while it runs is read again by the next.
-    let began = page.map_or_else(Utc::now, |page| page.began);
     let tenant = ctx.store.tenant(site.instance.tenant);
     let mark = tenant.poll_mark(instance).await?.unwrap_or(Watermark(site.instance.created_at));
     let jira = site.jira(Priority::Poll);
     let answer = match jira.updated_since(mark.reread_from(), page.map(|page| page.token.as_str())).await {
-        Err(jira::Error::TokenExpired) => return Ok(Outcome::Next(Job::PollUpdates { instance, page: None })),
+        // This reading ends here and the mark stays: the next one, in its time, begins anew.
+        Err(jira::Error::TokenExpired) => return Ok(Outcome::Done),
         answer => answer?,
     };
+    // When the first question of this reading was sent: whatever happens while it runs is read again by the next.
+    let began = page.map_or(answer.asked_at, |page| page.began);
     touch(ctx, &site, &answer).await?;
     if let Some(token) = next_token(&answer, began) {
         let number = page.map_or(1, |page| page.number + 1);
         return Ok(Outcome::Next(Job::PollUpdates { instance, page: Some(PollPage { began, token, number }) }));
     }
     tenant.advance_poll_mark(instance, mark.advanced_to(began)).await?;
+    backfill::revive(ctx, &site).await?;
     Ok(Outcome::Done)
 }
 
