@@ -114,13 +114,15 @@ impl Site {
     /// Parses a site's address. Only https to a public name is taken, except for the hosts that `rules` lists: whoever
     /// registers a site decides where our credentials and requests go.
     pub fn parse(text: &str, rules: &SiteRules) -> Result<Self, Invalid> {
-        let refuse = |why: &str| Invalid::new(format!("site {text:?}"), why);
+        let refuse = |why: &str| Invalid::new(format!("site {:?}", without_login(text)), why);
         let (scheme, rest) = text
             .split_once("://")
             .ok_or_else(|| refuse("must start with https://, as in https://acme.atlassian.net"))?;
         let host = rest.trim_end_matches('/');
         if host.is_empty() || host.contains(['/', '?', '#', '@', ' ', '\\']) {
-            return Err(refuse("must be a scheme and a host only, as in https://acme.atlassian.net"));
+            return Err(refuse(
+                "must be a scheme and a host, without a login or a path, as in https://acme.atlassian.net",
+            ));
         }
         let host = host.to_ascii_lowercase();
         let listed = rules.insecure.iter().any(|entry| covers(entry, &host));
@@ -152,6 +154,15 @@ impl fmt::Display for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
+}
+
+/// What of a refused address may be repeated: scheme and host. A login before the `@`, a path or a query may be secret.
+fn without_login(text: &str) -> String {
+    let scheme = ["https://", "http://"].into_iter().find(|scheme| text.starts_with(scheme)).unwrap_or_default();
+    let rest = text.strip_prefix(scheme).unwrap_or(text);
+    let host = rest.rsplit('@').next().unwrap_or_default();
+    let host = host.split_once("://").map_or(host, |(_, host)| host);
+    format!("{scheme}{}", host.split(['/', '?', '#', '\\']).next().unwrap_or_default())
 }
 
 /// An entry without a port covers every port of its host.
@@ -205,6 +216,20 @@ mod tests {
             "ftp://acme.atlassian.net",
         ] {
             assert!(Site::parse(bad, &rules).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_repeats_no_login() {
+        for bad in [
+            "http://u:s3cret@jira.example.com",
+            "https://u:s3/cret@jira.example.com/",
+            "u:s3cret@jira.example.com",
+            "u:s3cret@https://jira.example.com/s3cret",
+            "https://jira.example.com/?token=s3cret",
+        ] {
+            let said = Site::parse(bad, &SiteRules::default()).expect_err("a login or a path").to_string();
+            assert!(said.contains("jira.example.com") && !said.contains("cret"), "{said}");
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Payloads are v2-shaped, partial and unordered, so their contents are never believed; only ids are taken from them.
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde_json::value::RawValue;
 
 use crate::IssueId;
 
@@ -28,18 +29,19 @@ pub enum WebhookUnreadable {
     NotJson,
 }
 
+/// The members we know, unread: one of another type than we expect counts as absent and spoils no other.
 #[derive(Deserialize)]
-struct Body {
-    #[serde(rename = "webhookEvent", default)]
-    event: Option<String>,
-    #[serde(default)]
-    issue: Option<Subject>,
-    #[serde(default)]
-    comment: Option<Belongs>,
-    #[serde(default)]
-    worklog: Option<Belongs>,
-    #[serde(rename = "issueLink", default)]
-    link: Option<Link>,
+struct Body<'a> {
+    #[serde(rename = "webhookEvent", borrow, default)]
+    event: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    issue: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    comment: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    worklog: Option<&'a RawValue>,
+    #[serde(rename = "issueLink", borrow, default)]
+    link: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -78,23 +80,31 @@ impl WebhookEvent {
         if body.trim_ascii_start().first() != Some(&b'{') {
             return Err(WebhookUnreadable::NotJson);
         }
-        let body: Body = serde_json::from_slice(body).map_err(|_| WebhookUnreadable::NotJson)?;
-        let Some(event) = body.event.as_deref() else { return Ok(Self::Ignored) };
-        if is_about_issues(event) {
+        let body: Body<'_> = serde_json::from_slice(body).map_err(|_| WebhookUnreadable::NotJson)?;
+        let Some(event) = body.event.and_then(|event| serde_json::from_str::<String>(event.get()).ok()) else {
+            return Ok(Self::Ignored);
+        };
+        if is_about_issues(&event) {
             let issues = body.issues();
             return Ok(if issues.is_empty() { Self::Ignored } else { Self::IssuesTouched { issues } });
         }
-        Ok(if is_about_directory(event) { Self::DirectoryTouched } else { Self::Ignored })
+        Ok(if is_about_directory(&event) { Self::DirectoryTouched } else { Self::Ignored })
     }
 }
 
-impl Body {
+/// A member that is an object of the shape we know.
+fn object<T: DeserializeOwned>(member: Option<&RawValue>) -> Option<T> {
+    let text = member.map(RawValue::get).filter(|text| text.starts_with('{'))?;
+    serde_json::from_str(text).ok()
+}
+
+impl Body<'_> {
     fn issues(&self) -> Vec<IssueId> {
-        let link = self.link.iter().flat_map(|link| [link.source, link.destination]);
+        let link = object::<Link>(self.link).into_iter().flat_map(|link| [link.source, link.destination]);
         let mut ids: Vec<IssueId> = [
-            self.issue.as_ref().and_then(|issue| issue.id),
-            self.comment.as_ref().and_then(|comment| comment.issue),
-            self.worklog.as_ref().and_then(|worklog| worklog.issue),
+            object::<Subject>(self.issue).and_then(|issue| issue.id),
+            object::<Belongs>(self.comment).and_then(|comment| comment.issue),
+            object::<Belongs>(self.worklog).and_then(|worklog| worklog.issue),
         ]
         .into_iter()
         .chain(link)
@@ -149,9 +159,20 @@ mod tests {
             r#"{"webhookEvent":"jira:issue_updated"}"#,
             r#"{"webhookEvent":"jira:issue_updated","issue":{"id":{"odd":1}}}"#,
             r#"{"webhookEvent":"jira:issue_updated","issue":{"id":"-4"}}"#,
+            r#"{"webhookEvent":"jira:issue_updated","issue":"ABC-1"}"#,
+            r#"{"webhookEvent":"jira:issue_updated","issue":["7"]}"#,
+            r#"{"webhookEvent":"jira:issue_updated","issue":null,"comment":"x","worklog":3,"issueLink":[1]}"#,
+            r#"{"webhookEvent":5,"issue":{"id":7}}"#,
+            r#"{"webhookEvent":null}"#,
         ] {
             assert_eq!(parse(body), WebhookEvent::Ignored, "{body}");
         }
+    }
+
+    #[test]
+    fn a_member_of_another_type_spoils_no_other() {
+        let odd = r#"{"webhookEvent":"comment_created","comment":"x","worklog":[],"issue":{"id":"7","fields":"odd"}}"#;
+        assert_eq!(parse(odd), touched(&[7]));
     }
 
     #[test]

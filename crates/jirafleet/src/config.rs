@@ -10,7 +10,10 @@ use clap::Args;
 use domain::SiteRules;
 use store::MasterKey;
 
-use crate::{exit::Failed, private};
+use crate::{
+    exit::Failed,
+    private::{self, Found},
+};
 
 /// Where the servers are and what opens the seals. Whatever is not given is taken from a running `jirafleet dev`.
 #[derive(Args, Clone, Default)]
@@ -63,28 +66,32 @@ pub(crate) struct Resolved {
     pub(crate) redis_prefix: String,
     pub(crate) master_key_file: PathBuf,
     pub(crate) sites: SiteRules,
+    /// The offer that filled the gaps, if there was one.
+    pub(crate) offered: Option<Found>,
 }
 
 impl Surroundings {
     /// Settles every value: what was given, else what a running `jirafleet dev` offers, else a refusal.
     pub(crate) fn resolve(&self) -> Result<Resolved, Failed> {
-        let offered = private::offered(self.data_dir.as_deref());
+        let found = private::offered(self.data_dir.as_deref());
+        let offered = found.as_ref().map(|found| &found.offer);
         let database_url = one_of(&self.database_url, &self.database_url_file)?
-            .or_else(|| offered.as_ref().map(|offer| offer.database_url.clone()))
+            .or_else(|| offered.map(|offer| offer.database_url.clone()))
             .ok_or_else(|| missing("database", "--database-url or JIRAFLEET_DATABASE_URL"))?;
         let redis_url = self
             .redis_url_given()?
-            .or_else(|| offered.as_ref().map(|offer| offer.redis_url.clone()))
+            .or_else(|| offered.map(|offer| offer.redis_url.clone()))
             .ok_or_else(|| missing("Redis", "--redis-url or JIRAFLEET_REDIS_URL"))?;
         let master_key_file = self
             .master_key_file
             .clone()
-            .or_else(|| offered.as_ref().map(|offer| offer.master_key_file.clone()))
+            .or_else(|| offered.map(|offer| offer.master_key_file.clone()))
             .ok_or_else(|| missing("master key", "--master-key-file or JIRAFLEET_MASTER_KEY_FILE"))?;
         let mut insecure = self.allow_insecure_sites.clone();
-        insecure.extend(offered.map(|offer| offer.insecure_sites).unwrap_or_default());
+        insecure.extend(offered.map(|offer| offer.insecure_sites.clone()).unwrap_or_default());
         let sites = SiteRules { insecure };
-        Ok(Resolved { database_url, redis_url, redis_prefix: self.redis_prefix.clone(), master_key_file, sites })
+        let redis_prefix = self.redis_prefix.clone();
+        Ok(Resolved { database_url, redis_url, redis_prefix, master_key_file, sites, offered: found })
     }
 
     /// The database alone, for the schema's owner.
@@ -93,8 +100,16 @@ impl Surroundings {
             return Ok(url);
         }
         private::offered(self.data_dir.as_deref())
-            .map(|offer| offer.owner_url)
+            .map(|found| found.offer.owner_url)
             .ok_or_else(|| missing("database", "--database-url (of the schema's owner) or JIRAFLEET_DATABASE_URL"))
+    }
+
+    /// A failure to reach the server with this URL, which says what to do where `jirafleet dev` had offered it.
+    pub(crate) fn explain(&self, url: &str, failed: impl Into<Failed>) -> Failed {
+        match private::offered(self.data_dir.as_deref()) {
+            Some(found) => found.explain(url, failed.into()),
+            None => failed.into(),
+        }
     }
 
     fn redis_url_given(&self) -> Result<Option<String>, Failed> {
@@ -103,6 +118,14 @@ impl Surroundings {
 }
 
 impl Resolved {
+    /// A failure to reach the server with this URL, which says what to do where `jirafleet dev` had offered it.
+    pub(crate) fn explain(&self, url: &str, failed: impl Into<Failed>) -> Failed {
+        match &self.offered {
+            Some(found) => found.explain(url, failed.into()),
+            None => failed.into(),
+        }
+    }
+
     /// Reads the key that opens the seals.
     pub(crate) fn master_key(&self) -> Result<MasterKey, Failed> {
         let text = read_secret("master key", &self.master_key_file)?;

@@ -1,7 +1,10 @@
 //! How a command ends: an exit code of the contract and one sentence with the next step.
 
-use std::fmt::Display;
+use std::{fmt::Display, io::ErrorKind};
 
+use crate::output::say;
+
+pub(crate) const OK: u8 = 0;
 pub(crate) const FAILURE: u8 = 1;
 pub(crate) const USAGE: u8 = 2;
 pub(crate) const NOT_FOUND: u8 = 3;
@@ -45,7 +48,7 @@ impl Failed {
 
     pub(crate) fn print(&self) {
         if !self.sentence.is_empty() {
-            eprintln!("jirafleet: {}", self.sentence);
+            say!("jirafleet: {}", self.sentence);
         }
     }
 }
@@ -71,7 +74,11 @@ impl From<store::Error> for Failed {
 
 impl From<queue::Error> for Failed {
     fn from(error: queue::Error) -> Self {
-        let code = if error.is_passing() { UNAVAILABLE } else { FAILURE };
+        let code = match &error {
+            queue::Error::Misconfigured(_) => CONFIGURATION,
+            error if error.is_passing() => UNAVAILABLE,
+            _ => FAILURE,
+        };
         Self::new(code, error)
     }
 }
@@ -88,10 +95,33 @@ impl From<jira::Error> for Failed {
     }
 }
 
+/// A data directory that cannot serve as one is a matter of configuration; the rest is a server that is not there.
 impl From<servers::Error> for Failed {
     fn from(error: servers::Error) -> Self {
-        Self::new(UNAVAILABLE, error)
+        let code = match &error {
+            servers::Error::OtherMajor { .. }
+            | servers::Error::Unreachable { .. }
+            | servers::Error::NoAccount
+            | servers::Error::Damaged { .. } => CONFIGURATION,
+            servers::Error::Io { source, .. } if is_of_the_place(source.kind()) => CONFIGURATION,
+            _ => UNAVAILABLE,
+        };
+        Self::new(code, error)
     }
+}
+
+/// Whether the place that was named is what is wrong, and not the machine at this moment.
+fn is_of_the_place(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::NotFound
+            | ErrorKind::PermissionDenied
+            | ErrorKind::NotADirectory
+            | ErrorKind::AlreadyExists
+            | ErrorKind::ReadOnlyFilesystem
+            | ErrorKind::InvalidInput
+            | ErrorKind::InvalidFilename
+    )
 }
 
 impl From<listener::Error> for Failed {
@@ -102,6 +132,10 @@ impl From<listener::Error> for Failed {
 
 impl From<migration::Error> for Failed {
     fn from(error: migration::Error) -> Self {
-        Self::new(UNAVAILABLE, error)
+        let code = match &error {
+            migration::Error::TooPowerful { .. } => CONFIGURATION,
+            migration::Error::Database(_) => UNAVAILABLE,
+        };
+        Self::new(code, error)
     }
 }

@@ -69,7 +69,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are answers, not errors.
-            let code = if error.use_stderr() { exit::USAGE } else { 0 };
+            let code = if error.use_stderr() { exit::USAGE } else { exit::OK };
             let _ = error.print();
             return ExitCode::from(code);
         }
@@ -96,8 +96,7 @@ impl Command {
 
 fn start(command: Command) -> Result<(), Failed> {
     if let Command::Version = command {
-        println!("jirafleet {}", env!("CARGO_PKG_VERSION"));
-        return Ok(());
+        return output::line(format_args!("jirafleet {}", env!("CARGO_PKG_VERSION")));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -1,6 +1,9 @@
-//! Listings: a table for people, JSON, JSON lines or CSV for programs.
+//! What is said: data on stdout (a table for people, JSON, JSON lines or CSV for programs), everything else on stderr.
 
-use std::fmt;
+use std::{
+    fmt,
+    io::{self, Write},
+};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::ValueEnum;
@@ -11,7 +14,7 @@ use serde::{
 };
 use serde_json::Value;
 
-use crate::exit::Failed;
+use crate::exit::{self, Failed};
 
 /// How a listing is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -27,20 +30,34 @@ pub(crate) enum Format {
     Csv,
 }
 
+/// Prints a line of data on stdout. A reader who has seen enough (`| head`) ends the command without a word.
+pub(crate) fn line(text: impl fmt::Display) -> Result<(), Failed> {
+    writeln!(io::stdout().lock(), "{text}").map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Failed::silent(exit::OK),
+        _ => Failed::new(exit::FAILURE, format!("standard output cannot be written: {error}")),
+    })
+}
+
+/// Says something on stderr, as `eprintln!` does, but does not mind when nobody can hear it.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::output::say_line(format_args!($($text)*)) };
+}
+pub(crate) use say;
+
+/// Use [`say!`].
+pub(crate) fn say_line(text: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
 /// Prints rows on stdout. `schema` names the JSON form and its version, as in `jirafleet.tenants/1`. Columns come in the
 /// order of the row's fields.
 pub(crate) fn print<T: Serialize>(format: Format, schema: &str, rows: &[T]) -> Result<(), Failed> {
     match format {
-        Format::Json => println!("{}", text(&Listing { schema, rows })?),
-        Format::Jsonl => {
-            for row in rows {
-                println!("{}", text(row)?);
-            }
-        }
+        Format::Json => line(text(&Listing { schema, rows })?),
+        Format::Jsonl => rows.iter().try_for_each(|row| line(text(row)?)),
         Format::Table => table(&columns(rows)?),
         Format::Csv => csv(&columns(rows)?),
     }
-    Ok(())
 }
 
 #[derive(Serialize)]
@@ -82,10 +99,10 @@ fn columns<T: Serialize>(rows: &[T]) -> Result<Vec<Columns>, Failed> {
     rows.iter().map(|row| serde_json::from_str(&text(row)?).map_err(Failed::bug)).collect()
 }
 
-fn table(rows: &[Columns]) {
+fn table(rows: &[Columns]) -> Result<(), Failed> {
     let Some(Columns(first)) = rows.first() else {
-        eprintln!("nothing to list");
-        return;
+        say!("nothing to list");
+        return Ok(());
     };
     let mut table = Table::new();
     let heading = first.iter().map(|(name, _)| name.to_uppercase().replace('_', " "));
@@ -93,15 +110,15 @@ fn table(rows: &[Columns]) {
     for Columns(row) in rows {
         table.add_row(row.iter().map(|(_, value)| plain(value)));
     }
-    println!("{table}");
+    line(table)
 }
 
-fn csv(rows: &[Columns]) {
-    let Some(Columns(first)) = rows.first() else { return };
-    println!("{}", first.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>().join(","));
-    for Columns(row) in rows {
-        println!("{}", row.iter().map(|(_, value)| quoted(&plain(value))).collect::<Vec<_>>().join(","));
-    }
+fn csv(rows: &[Columns]) -> Result<(), Failed> {
+    let Some(Columns(first)) = rows.first() else { return Ok(()) };
+    line(first.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>().join(","))?;
+    rows.iter().try_for_each(|Columns(row)| {
+        line(row.iter().map(|(_, value)| quoted(&plain(value))).collect::<Vec<_>>().join(","))
+    })
 }
 
 fn plain(value: &Value) -> String {

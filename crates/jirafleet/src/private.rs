@@ -3,7 +3,7 @@
 use std::{
     env, fs,
     io::Write,
-    os::unix::fs::OpenOptionsExt,
+    os::unix::{fs::OpenOptionsExt, net::UnixStream},
     path::{Path, PathBuf},
 };
 
@@ -11,7 +11,10 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 use servers::{Options, PrivateServers};
 
-use crate::{config::Resolved, exit::Failed};
+use crate::{
+    config::Resolved,
+    exit::{self, Failed},
+};
 
 /// What a running `jirafleet dev` offers to chores; kept in its data directory for as long as it runs.
 #[derive(Clone, Serialize, Deserialize)]
@@ -25,17 +28,57 @@ pub(crate) struct Offer {
     pub(crate) insecure_sites: Vec<String>,
 }
 
-/// Private servers, migrated and on offer. The offer is withdrawn when this is dropped.
+/// An offer that was found, and in which data directory. One that was killed leaves its offer behind.
+#[derive(Clone)]
+pub(crate) struct Found {
+    pub(crate) offer: Offer,
+    data_dir: PathBuf,
+}
+
+/// Private servers, migrated and on offer. The offer is withdrawn when this is dropped, before the servers go.
 pub(crate) struct Private {
+    offer_file: OfferFile,
     servers: PrivateServers,
     pub(crate) resolved: Resolved,
-    offer_file: PathBuf,
+}
+
+/// Removes the offer when it is dropped.
+struct OfferFile(PathBuf);
+
+impl Drop for OfferFile {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
 }
 
 /// What the `dev` of this data directory (or of the default one) offers, if it has left an offer.
-pub(crate) fn offered(data_dir: Option<&Path>) -> Option<Offer> {
-    let dir = data_dir.map(Path::to_path_buf).or_else(default_data_dir)?;
-    serde_json::from_str(&fs::read_to_string(dir.join(OFFER)).ok()?).ok()
+pub(crate) fn offered(data_dir: Option<&Path>) -> Option<Found> {
+    let data_dir = data_dir.map(Path::to_path_buf).or_else(default_data_dir)?;
+    let offer = serde_json::from_str(&fs::read_to_string(data_dir.join(OFFER)).ok()?).ok()?;
+    Some(Found { offer, data_dir })
+}
+
+impl Found {
+    /// A failure to reach this server, which says what to do where it is an offered one.
+    pub(crate) fn explain(&self, url: &str, failed: Failed) -> Failed {
+        let offered = [&self.offer.database_url, &self.offer.owner_url, &self.offer.redis_url];
+        if failed.code != exit::UNAVAILABLE || self.answers() || !offered.into_iter().any(|offered| offered == url) {
+            return failed;
+        }
+        Failed::new(
+            exit::UNAVAILABLE,
+            format!(
+                "`jirafleet dev` does not run in {}: start it, or name servers with --database-url and --redis-url",
+                self.data_dir.display()
+            ),
+        )
+    }
+
+    /// Whether somebody listens at the offered Redis.
+    fn answers(&self) -> bool {
+        let socket = self.offer.redis_url.strip_prefix("unix://").and_then(|rest| rest.split('?').next());
+        socket.is_some_and(|socket| UnixStream::connect(socket).is_ok())
+    }
 }
 
 /// `$XDG_DATA_HOME/jirafleet`, `~/.local/share/jirafleet`, or for root `/var/lib/jirafleet`.
@@ -64,9 +107,9 @@ impl Private {
             master_key_file: master_key(&data_dir)?,
             insecure_sites,
         };
-        let offer_file = data_dir.join(OFFER);
-        write_private(&offer_file, &serde_json::to_string_pretty(&offer).map_err(Failed::bug)?)?;
-        Ok(Self { servers, resolved: resolved(offer), offer_file })
+        let offer_file = OfferFile(data_dir.join(OFFER));
+        write_private(&offer_file.0, &serde_json::to_string_pretty(&offer).map_err(Failed::bug)?)?;
+        Ok(Self { offer_file, servers, resolved: resolved(offer) })
     }
 
     /// Waits until one of the servers ends without having been asked to.
@@ -81,7 +124,7 @@ impl Private {
 
     /// Stops both servers in good order.
     pub(crate) async fn stop(self) -> Result<(), Failed> {
-        let _ = fs::remove_file(&self.offer_file);
+        drop(self.offer_file);
         Ok(self.servers.stop().await?)
     }
 }
@@ -93,6 +136,7 @@ fn resolved(offer: Offer) -> Resolved {
         redis_prefix: "jirafleet".to_owned(),
         master_key_file: offer.master_key_file,
         sites: domain::SiteRules { insecure: offer.insecure_sites },
+        offered: None,
     }
 }
 

@@ -10,6 +10,7 @@ use clap::Args;
 use crate::{
     config::{MetricsArgs, Surroundings},
     exit::Failed,
+    output::say,
     private::{self, Private},
     wire_up::House,
 };
@@ -114,20 +115,33 @@ pub(crate) async fn dev(args: DevArgs) -> Result<(), Failed> {
         .data_dir
         .or_else(private::default_data_dir)
         .ok_or_else(|| Failed::configuration("no data directory is known: give --data-dir or set HOME"))?;
+    let mut signals = Signals::new()?;
     let private = Private::start(&data_dir, args.allow_insecure_sites).await?;
-    let house = House::open(&private.resolved, args.options.worker.connections() + 6).await?;
-    let mut fleet = Fleet::new(house)?;
-    let addresses = fleet.everything(&args.options, None).await?;
-    eprintln!("jirafleet runs on private servers in {}", data_dir.display());
-    eprintln!("  webhooks  http://{}/webhooks/INSTANCE", addresses.gateway);
-    eprintln!("  figures   http://{}/metrics", addresses.metrics);
-    eprintln!("Next: jirafleet tenant create acme");
-    let ended = tokio::select! {
-        ended = fleet.until_signal() => ended,
+    let started = tokio::select! {
+        started = start_dev(&private, &args.options) => started,
         failed = private.failed() => Err(failed),
+        () = signals.next() => Err(Failed::silent(130)),
     };
-    private.stop().await?;
-    ended
+    let ended = match started {
+        Ok(fleet) => tokio::select! {
+            ended = fleet.until_signal() => ended,
+            failed = private.failed() => Err(failed),
+        },
+        Err(failed) => Err(failed),
+    };
+    // However it ends, the servers are stopped and their offer is withdrawn.
+    ended.and(private.stop().await)
+}
+
+async fn start_dev(private: &Private, options: &AllOptions) -> Result<Fleet, Failed> {
+    let house = House::open(&private.resolved, options.worker.connections() + 6).await?;
+    let mut fleet = Fleet::new(house)?;
+    let addresses = fleet.everything(options, None).await?;
+    say!("jirafleet runs on private servers in {}", private.data_dir().display());
+    say!("  webhooks  http://{}/webhooks/INSTANCE", addresses.gateway);
+    say!("  figures   http://{}/metrics", addresses.metrics);
+    say!("Next: jirafleet tenant create acme");
+    Ok(fleet)
 }
 
 /// SIGTERM and SIGINT.

@@ -16,7 +16,8 @@ pub(crate) fn start_logs(verbose: u8, is_process: bool) {
         _ => "trace",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let logs = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Nobody is told when stderr cannot be written: the only place to tell is stderr.
+    let logs = fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     if std::io::stderr().is_terminal() {
         logs.with_target(false).init();
     } else {

@@ -24,9 +24,11 @@ impl House {
             master_key: resolved.master_key()?,
             application_name: "jirafleet".to_owned(),
         })
-        .await?;
+        .await
+        .map_err(|error| resolved.explain(&resolved.database_url, error))?;
         let queues = queue::Config { url: resolved.redis_url.clone(), prefix: resolved.redis_prefix.clone() };
-        let producer = Producer::connect(&queues).await?;
+        let producer =
+            Producer::connect(&queues).await.map_err(|error| resolved.explain(&resolved.redis_url, error))?;
         let budgets = Budgets::connect(&resolved.redis_url, &resolved.redis_prefix).await?;
         Ok(Self { store, producer, queues, clients: Clients::new(budgets) })
     }

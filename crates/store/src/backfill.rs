@@ -86,9 +86,9 @@ impl BackfillRow {
         matches!(self.state.as_str(), DONE | "cancelled" | FAILED)
     }
 
-    /// Whether pages are left, and somebody may go on with them.
-    pub fn has_more(&self) -> bool {
-        matches!(self.state.as_str(), "waiting" | "running" | FAILED)
+    /// Whether it was given up before its end.
+    pub fn has_failed(&self) -> bool {
+        self.state == FAILED
     }
 }
 
@@ -107,7 +107,7 @@ impl TenantStore {
         let row = sql("/* backfill.claim */ UPDATE mirror.sync_watermarks
             SET fence = fence + 1, state = 'running', reason = NULL, updated_at = now()
             WHERE tenant_id = $1 AND instance_id = $2 AND stream = $3 AND run = $4
-                AND state IN ('waiting', 'running', 'failed')
+                AND state IN ('waiting', 'running')
             RETURNING since, listing[done + 1 : done + 100] AS next, next_token, listed_all, fence")
         .bind(self.id().0)
         .bind(instance.0)
@@ -137,6 +137,18 @@ impl TenantStore {
         .bind(stream(project))
         .bind(run)
         .bind(reason)
+        .execute(tx.connection())
+        .await?;
+        tx.commit().await
+    }
+
+    /// Lets the failed backfills of an instance wait for somebody to go on with them.
+    pub async fn backfill_again(&self, instance: InstanceId) -> Result<(), Error> {
+        let mut tx = self.begin().await?;
+        sql("/* backfill.again */ UPDATE mirror.sync_watermarks SET state = 'waiting', reason = NULL, updated_at = now()
+            WHERE tenant_id = $1 AND instance_id = $2 AND state = 'failed'")
+        .bind(self.id().0)
+        .bind(instance.0)
         .execute(tx.connection())
         .await?;
         tx.commit().await

@@ -6,7 +6,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use domain::TenantId;
 use sea_orm::sqlx::{
-    AssertSqlSafe, Connection, PgConnection, PgPool, Postgres, Row, Transaction,
+    self, AssertSqlSafe, Connection, PgConnection, PgPool, Postgres, Row, Transaction,
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -71,6 +71,7 @@ impl Store {
     pub async fn connect(config: Config) -> Result<Self, Error> {
         let options = read_url(&config.url)?;
         let options = options.application_name(&config.application_name).statement_cache_capacity(0);
+        knock(&options).await?;
         let pool = PgPoolOptions::new()
             .max_connections(config.max_connections)
             .acquire_timeout(PATIENCE)
@@ -162,6 +163,18 @@ impl TenantTx {
 
     pub(crate) fn orm(&mut self) -> Orm<'_> {
         Orm::on(&mut self.tx)
+    }
+}
+
+/// Connects once beside the pool, which would hide why nobody answers behind a long wait. A server that is starting or
+/// full is left to the pool, which asks it again.
+async fn knock(options: &PgConnectOptions) -> Result<(), Error> {
+    let knocked = tokio::time::timeout(PATIENCE, PgConnection::connect_with(options)).await;
+    match knocked {
+        Ok(Ok(connection)) => Ok(connection.close().await?),
+        Ok(Err(sqlx::Error::Database(refusal))) if refusal.is_transient_in_connect_phase() => Ok(()),
+        Ok(Err(error)) => Err(unlocked(Error::from(error))),
+        Err(_) => Err(Error::Unavailable(format!("no answer within {} s", PATIENCE.as_secs()))),
     }
 }
 

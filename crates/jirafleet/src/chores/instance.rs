@@ -1,24 +1,22 @@
 //! `jirafleet instance add|list|show|test|pause|resume|rotate-token|remove`.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+mod add;
+
+use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, Subcommand};
-use domain::{Instance, InstanceState, Site, valid_name};
+use domain::{AccountId, Instance, InstanceState};
 use jira::Priority;
 use queue::{Job, Lane};
 use secrecy::SecretString;
 use serde::Serialize;
-use store::NewInstance;
+use store::Credentials;
 
-use super::{backfill, tenant};
+use super::backfill;
 use crate::{
-    config::{Resolved, Surroundings, read_secret},
+    config::{Surroundings, read_secret},
     exit::{self, Failed},
-    output::{self, Format},
-    private::{random_hex, write_private},
+    output::{self, Format, say},
     wire_up::House,
 };
 
@@ -33,7 +31,7 @@ pub(crate) struct Args {
 #[derive(Subcommand)]
 enum What {
     /// Register a Jira Cloud site.
-    Add(Add),
+    Add(add::Add),
     /// List all instances.
     List {
         #[arg(short, long, value_enum, default_value_t)]
@@ -67,36 +65,6 @@ enum What {
     },
 }
 
-#[derive(ClapArgs)]
-struct Add {
-    /// What the instance is called in commands and in its webhook's address.
-    name: String,
-    /// Whose it is.
-    #[arg(long)]
-    tenant: String,
-    /// Where Jira is: https:// and the host, such as acme.atlassian.net
-    #[arg(long, value_name = "URL")]
-    site: String,
-    /// The service account's mail address.
-    #[arg(long)]
-    email: String,
-    /// A file that holds the service account's API token; `-` reads standard input.
-    #[arg(long, value_name = "FILE")]
-    token_file: PathBuf,
-    /// A file that holds the webhook's secret; made when it is not there yet.
-    #[arg(long, value_name = "FILE")]
-    webhook_secret_file: Option<PathBuf>,
-    /// How often Jira is asked for what webhooks did not tell, in seconds.
-    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(10..=86_400))]
-    poll_interval: u64,
-    /// How many requests a minute the whole fleet may send to this site.
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=60_000))]
-    requests_per_minute: u32,
-    /// Register it although Jira cannot be reached now.
-    #[arg(long)]
-    no_check: bool,
-}
-
 #[derive(Serialize)]
 struct Row {
     name: String,
@@ -113,7 +81,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
     let resolved = args.surroundings.resolve()?;
     let house = House::open(&resolved, 2).await?;
     match args.what {
-        What::Add(add) => register(&house, &resolved, add).await,
+        What::Add(add) => add::register(&house, &resolved, add).await,
         What::List { output } => print(&house, output, house.store.system().instances().await?).await,
         What::Show { name, output } => print(&house, output, vec![find(&house, &name).await?]).await,
         What::Test { name } => test(&house, &find(&house, &name).await?).await,
@@ -134,61 +102,46 @@ pub(crate) async fn find(house: &House, name: &str) -> Result<Instance, Failed> 
         .ok_or_else(|| Failed::not_found(format!("there is no instance {name:?}: see `jirafleet instance list`")))
 }
 
-async fn register(house: &House, resolved: &Resolved, add: Add) -> Result<(), Failed> {
-    valid_name("the instance's name", &add.name)?;
-    let site = Site::parse(&add.site, &resolved.sites)?;
-    let tenant = tenant::find(house, &add.tenant).await?;
-    let token = SecretString::from(read_secret("API token", &add.token_file)?);
-    let (webhook_secret, made) = webhook_secret(add.webhook_secret_file.as_deref())?;
-    let instance = house
-        .store
-        .tenant(tenant.id)
-        .add_instance(NewInstance {
-            name: add.name.clone(),
-            site,
-            email: add.email,
-            token,
-            webhook_secret: SecretString::from(webhook_secret.clone()),
-            poll_interval: Duration::from_secs(add.poll_interval),
-            requests_per_minute: add.requests_per_minute,
-        })
-        .await?;
-    if !add.no_check
-        && let Err(failed) = introduce(house, &instance).await
-    {
-        house.store.tenant(tenant.id).remove_instance(instance.id).await?;
-        return Err(failed);
+/// Refuses work for an instance that no work is done for.
+pub(crate) async fn must_not_rest(house: &House, instance: &Instance) -> Result<(), Failed> {
+    let name = &instance.name;
+    let rests = |why: &str, next: String| {
+        Err(Failed::new(exit::CONFLICT, format!("no work is done for {name}, {why}. Next: jirafleet {next}")))
+    };
+    match &instance.state {
+        InstanceState::Active => {}
+        InstanceState::Paused => return rests("it is paused", format!("instance resume {name}")),
+        InstanceState::Suspended { reason } => {
+            return rests(&format!("it is suspended: {reason}"), format!("instance resume {name}"));
+        }
     }
-    println!("{}", instance.id);
-    if made {
-        eprintln!("Webhook secret (shown once; give it to Jira): {webhook_secret}");
+    match house.store.system().tenant(instance.tenant).await? {
+        Some(tenant) if tenant.suspended => {
+            rests(&format!("its tenant {} is suspended", tenant.name), format!("tenant resume {}", tenant.name))
+        }
+        _ => Ok(()),
     }
-    eprintln!("Webhook address: http://GATEWAY/webhooks/{}", add.name);
-    eprintln!("Next: jirafleet backfill {} --follow", add.name);
-    Ok(())
 }
 
-/// The secret of the file, which is made when it is not there; without a file a fresh one, to be shown once.
-fn webhook_secret(file: Option<&Path>) -> Result<(String, bool), Failed> {
-    match file {
-        Some(file) if file == Path::new("-") || file.exists() => Ok((read_secret("webhook secret", file)?, false)),
-        Some(file) => {
-            let secret = random_hex(32);
-            write_private(file, &secret)?;
-            Ok((secret, false))
-        }
-        None => Ok((random_hex(32), true)),
-    }
+async fn who_am_i(house: &House, instance: &Instance, credentials: Credentials) -> Result<AccountId, jira::Error> {
+    let client = house.clients.client(instance, credentials.email, credentials.token)?;
+    Ok(client.with_priority(Priority::Live).myself().await?.account)
+}
+
+/// A question to Jira that failed before anything was changed. What its error advises is for instances that are at work.
+fn unchanged(error: jira::Error, so: &str) -> Failed {
+    let said = error.to_string();
+    let cause = said.split("store a new token").next().unwrap_or_default();
+    let cause = cause.trim_end().trim_end_matches(", or").trim_end_matches(';');
+    Failed::new(Failed::from(error).code, format!("{cause}; {so}"))
 }
 
 /// Asks Jira who we are and remembers it: from now on every answer must come from that account.
 async fn introduce(house: &House, instance: &Instance) -> Result<(), Failed> {
     let tenant = house.store.tenant(instance.tenant);
-    let credentials = tenant.credentials(instance.id).await?;
-    let client = house.clients.client(instance, credentials.email, credentials.token)?;
-    let myself = client.with_priority(Priority::Live).myself().await?;
-    tenant.set_account(instance.id, &myself.account).await?;
-    eprintln!("{} answers; we are {} there", instance.site, myself.account);
+    let account = who_am_i(house, instance, tenant.credentials(instance.id).await?).await?;
+    tenant.set_account(instance.id, &account).await?;
+    say!("{} answers; we are {account} there", instance.site);
     Ok(())
 }
 
@@ -198,7 +151,7 @@ async fn test(house: &House, instance: &Instance) -> Result<(), Failed> {
 
 async fn pause(house: &House, instance: &Instance) -> Result<(), Failed> {
     house.store.tenant(instance.tenant).set_state(instance.id, &InstanceState::Paused).await?;
-    eprintln!("{} is paused; webhooks are still taken and kept", instance.name);
+    say!("{} is paused; webhooks are still taken and kept", instance.name);
     Ok(())
 }
 
@@ -206,7 +159,7 @@ async fn resume(house: &House, instance: &Instance) -> Result<(), Failed> {
     introduce(house, instance).await?;
     house.store.tenant(instance.tenant).set_state(instance.id, &InstanceState::Active).await?;
     wake(house, instance).await?;
-    eprintln!("{} is active", instance.name);
+    say!("{} is active", instance.name);
     Ok(())
 }
 
@@ -215,7 +168,9 @@ pub(super) async fn wake(house: &House, instance: &Instance) -> Result<(), Faile
     let mut jobs: Vec<Job> =
         Lane::ALL.iter().map(|lane| Job::SyncTouched { instance: instance.id, lane: *lane }).collect();
     jobs.push(Job::PollUpdates { instance: instance.id, page: None });
-    let rows = house.store.tenant(instance.tenant).backfill_progress(instance.id).await?;
+    let tenant = house.store.tenant(instance.tenant);
+    tenant.backfill_again(instance.id).await?;
+    let rows = tenant.backfill_progress(instance.id).await?;
     jobs.extend(rows.iter().filter(|row| !row.ended()).map(|row| backfill::chain(instance, row)));
     house.producer.enqueue_all(jobs).await?;
     Ok(())
@@ -223,10 +178,16 @@ pub(super) async fn wake(house: &House, instance: &Instance) -> Result<(), Faile
 
 async fn rotate(house: &House, instance: &Instance, file: &Path) -> Result<(), Failed> {
     let token = SecretString::from(read_secret("API token", file)?);
-    house.store.tenant(instance.tenant).rotate_token(instance.id, token).await?;
-    introduce(house, instance).await?;
+    let tenant = house.store.tenant(instance.tenant);
+    let email = tenant.credentials(instance.id).await?.email;
+    // Known accounts are compared within: the new token must be of the same one.
+    let account = who_am_i(house, instance, Credentials { email, token: token.clone() }).await;
+    let account = account.map_err(|error| unchanged(error, "nothing was changed, the old token stays"))?;
+    tenant.rotate_token(instance.id, token).await?;
+    tenant.set_account(instance.id, &account).await?;
+    say!("{} takes the new token; we are {account} there", instance.site);
     if matches!(instance.state, InstanceState::Suspended { .. }) {
-        eprintln!("Next: jirafleet instance resume {}", instance.name);
+        say!("Next: jirafleet instance resume {}", instance.name);
     }
     Ok(())
 }
@@ -241,7 +202,7 @@ async fn remove(house: &House, instance: &Instance, yes: bool) -> Result<(), Fai
         ));
     }
     tenant.remove_instance(instance.id).await?;
-    eprintln!("{} is removed", instance.name);
+    say!("{} is removed", instance.name);
     Ok(())
 }
 

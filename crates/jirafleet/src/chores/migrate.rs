@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::{
     config::Surroundings,
     exit::Failed,
-    output::{self, Format},
+    output::{self, Format, say},
 };
 
 #[derive(ClapArgs)]
@@ -46,10 +46,11 @@ struct Row {
 
 pub(crate) async fn run(args: Args) -> Result<(), Failed> {
     let url = args.surroundings.owner_database()?;
+    let away = |error: migration::Error| args.surroundings.explain(&url, error);
     match args.what {
         What::Up => {
-            migration::up(&url).await?;
-            eprintln!("the schema is up to date");
+            migration::up(&url).await.map_err(away)?;
+            say!("the schema is up to date");
         }
         What::Down { steps, yes } => {
             if !yes {
@@ -58,12 +59,13 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
                     format!("undoing {steps} migration(s) destroys their tables' data: add --yes if that is meant"),
                 ));
             }
-            migration::down(&url, Steps::Newest(steps)).await?;
-            eprintln!("{steps} migration(s) undone");
+            migration::down(&url, Steps::Newest(steps)).await.map_err(away)?;
+            say!("{steps} migration(s) undone");
         }
         What::Status { output } => {
             let rows: Vec<Row> = migration::status(&url)
-                .await?
+                .await
+                .map_err(away)?
                 .into_iter()
                 .map(|step| Row { migration: step.name, applied: step.applied })
                 .collect();

@@ -5,7 +5,11 @@ use std::net::SocketAddr;
 use clap::Args as ClapArgs;
 use simulator::{Config, Simulator};
 
-use crate::{exit::Failed, serve::Signals};
+use crate::{
+    exit::Failed,
+    output::{self, say},
+    serve::Signals,
+};
 
 #[derive(ClapArgs)]
 pub(crate) struct Args {
@@ -38,10 +42,10 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
     if let (Some(url), Some(file)) = (&args.webhook_url, &args.webhook_secret_file) {
         simulator.world().set_webhook(url, &crate::config::read_secret("webhook secret", file)?);
     }
-    println!("{}", simulator.url());
-    eprintln!("a simulated Jira with {} issues; sign in as {email} with the token {token:?}", args.issues);
+    output::line(simulator.url())?;
+    say!("a simulated Jira with {} issues; sign in as {email} with the token {token:?}", args.issues);
     let host = simulator.url().replace("http://", "");
-    eprintln!("Next: jirafleet dev --allow-insecure-sites {host}");
+    say!("Next: jirafleet dev --allow-insecure-sites {host}");
     Signals::new()?.next().await;
     simulator.stop().await;
     Ok(())

@@ -10,7 +10,7 @@ use super::instance;
 use crate::{
     config::Surroundings,
     exit::Failed,
-    output::{self, Format},
+    output::{self, Format, say},
     wire_up::House,
 };
 
@@ -95,13 +95,15 @@ async fn rows_of(house: &House, instance: &Instance) -> Result<Vec<Row>, Failed>
 }
 
 async fn poll(house: &House, instance: &Instance) -> Result<(), Failed> {
+    instance::must_not_rest(house, instance).await?;
     house.producer.enqueue(Job::PollUpdates { instance: instance.id, page: None }).await?;
-    eprintln!("asked for. Next: jirafleet sync status {}", instance.name);
+    say!("asked for. Next: jirafleet sync status {}", instance.name);
     Ok(())
 }
 
 async fn issue(house: &House, instance: &Instance, key: &str) -> Result<(), Failed> {
     let key: IssueKey = key.parse()?;
+    instance::must_not_rest(house, instance).await?;
     let known = house.store.tenant(instance.tenant).issue_id(instance.id, &key).await?;
     let id = known.ok_or_else(|| {
         Failed::not_found(format!(
@@ -110,6 +112,6 @@ async fn issue(house: &House, instance: &Instance, key: &str) -> Result<(), Fail
         ))
     })?;
     house.producer.touch(instance.id, &[id], Utc::now()).await?;
-    eprintln!("{key} will be looked at again");
+    say!("{key} will be looked at again");
     Ok(())
 }

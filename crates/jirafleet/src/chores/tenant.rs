@@ -8,7 +8,7 @@ use super::instance;
 use crate::{
     config::Surroundings,
     exit::Failed,
-    output::{self, Format},
+    output::{self, Format, say},
     wire_up::House,
 };
 
@@ -56,8 +56,8 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
         What::Create { name } => {
             valid_name("the tenant's name", &name)?;
             let tenant = house.store.system().create_tenant(&name).await?;
-            println!("{}", tenant.id);
-            eprintln!("Next: jirafleet instance add NAME --tenant {name} --site https://.. --email .. --token-file ..");
+            output::line(tenant.id)?;
+            say!("Next: jirafleet instance add NAME --tenant {name} --site https://.. --email .. --token-file ..");
         }
         What::List { output } => {
             let tenants = house.store.system().tenants().await?;
@@ -86,7 +86,7 @@ pub(super) async fn find(house: &House, name: &str) -> Result<Tenant, Failed> {
 async fn suspend(house: &House, name: &str) -> Result<(), Failed> {
     let tenant = find(house, name).await?;
     house.store.system().suspend_tenant(tenant.id, true).await?;
-    eprintln!("{name} is suspended; its webhooks are still taken and kept");
+    say!("{name} is suspended; its webhooks are still taken and kept");
     Ok(())
 }
 
@@ -96,7 +96,7 @@ async fn resume(house: &House, name: &str) -> Result<(), Failed> {
     for instance in house.store.tenant(tenant.id).instances().await? {
         instance::wake(house, &instance).await?;
     }
-    eprintln!("{name} is active");
+    say!("{name} is active");
     Ok(())
 }
 

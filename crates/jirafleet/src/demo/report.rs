@@ -6,7 +6,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use queue::QueueName;
 use serde::Serialize;
 
-use crate::{chores::verify::Drift, exit::Failed, wire_up::House};
+use crate::{
+    chores::verify::Drift,
+    exit::Failed,
+    output::{self, say},
+    wire_up::House,
+};
 
 /// The summary. Its field names are fixed.
 #[derive(Serialize)]
@@ -61,20 +66,19 @@ impl Report {
     /// The object on stdout, or some lines for people on stderr.
     pub(super) fn print(&self, json: bool) -> Result<(), Failed> {
         for drift in self.drifts.iter().take(10) {
-            eprintln!("differs: {drift:?}");
+            say!("differs: {drift:?}");
         }
         if json {
-            println!("{}", serde_json::to_string(self).map_err(Failed::bug)?);
-            return Ok(());
+            return output::line(serde_json::to_string(self).map_err(Failed::bug)?);
         }
         let Backfill { issues, comments, changelogs, seconds, jira_requests } = &self.backfill;
         let Latency { n, p50, p99 } = &self.webhook_to_row_ms;
-        eprintln!();
-        eprintln!("backfill   {issues} issues, {comments} comments, {changelogs} changelog entries");
-        eprintln!("           in {seconds} s and {jira_requests} requests to Jira");
-        eprintln!("freshness  {n} edits in Jira, each a row after {p50} ms (median), {p99} ms (99 of 100)");
-        eprintln!("jobs       {} done, {} dead", self.jobs.done, self.jobs.dead);
-        eprintln!("mirror     {}", if self.equal() { "equals Jira, field by field" } else { "DIFFERS from Jira" });
+        say!("");
+        say!("backfill   {issues} issues, {comments} comments, {changelogs} changelog entries");
+        say!("           in {seconds} s and {jira_requests} requests to Jira");
+        say!("freshness  {n} edits in Jira, each a row after {p50} ms (median), {p99} ms (99 of 100)");
+        say!("jobs       {} done, {} dead", self.jobs.done, self.jobs.dead);
+        say!("mirror     {}", if self.equal() { "equals Jira, field by field" } else { "DIFFERS from Jira" });
         Ok(())
     }
 }
