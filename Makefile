@@ -7,7 +7,7 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help packages demo test fmt lint
+.PHONY: help packages demo test bench fmt lint
 
 help: ## what can be made
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) >&2
@@ -22,6 +22,10 @@ demo: packages ## the whole house on this machine, with a simulated Jira
 test: packages ## every test; those with servers start their own
 	@$(CARGO) build --locked --package jirafleet --bin jirafleet >&2
 	@$(CARGO) test --workspace --locked
+
+bench: packages ## every benchmark beside its references: a table here, the figures in target/bench
+	@$(CARGO) build --release --locked --package tests --bin bench >&2
+	@"$${CARGO_TARGET_DIR:-target}/release/bench" queue $(ARGS)
 
 fmt: ## format the sources
 	@$(CARGO) fmt --all

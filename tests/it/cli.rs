@@ -30,7 +30,7 @@ impl Cli {
         }
     }
 
-    async fn run(&self, args: &[&str]) -> Output {
+    pub(crate) async fn run(&self, args: &[&str]) -> Output {
         let mut command = self.command(args);
         tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
     }
@@ -61,7 +61,7 @@ impl Cli {
     }
 
     /// Runs what must fail with this code; returns its one sentence.
-    async fn fails(&self, code: i32, args: &[&str]) -> String {
+    pub(crate) async fn fails(&self, code: i32, args: &[&str]) -> String {
         let output = self.run(args).await;
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");

@@ -1,11 +1,17 @@
 //! The queue's promises against a real Redis: nothing lost, nothing stuck, nothing run that was overtaken.
 
+mod chaos;
+mod control;
 mod dead_letters;
+mod fair;
 mod once;
 mod outage;
 mod outcomes;
+mod poison;
 mod rescue;
 mod touched;
+mod traps;
+mod trouble;
 
 use std::{path::Path, process::Stdio, time::Duration};
 
@@ -59,13 +65,13 @@ impl Doomed {
 }
 
 /// A server that a test may kill.
-struct OwnRedis {
+pub(crate) struct OwnRedis {
     folder: std::path::PathBuf,
     child: Option<tokio::process::Child>,
 }
 
 impl OwnRedis {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let folder = std::env::temp_dir().join(format!("queue-{}", uuid::Uuid::now_v7().simple()));
         std::fs::create_dir_all(&folder).unwrap();
         let mut server = Self { folder, child: None };
@@ -73,7 +79,7 @@ impl OwnRedis {
         server
     }
 
-    async fn run(&mut self) {
+    pub(crate) async fn run(&mut self) {
         let _ = std::fs::remove_file(self.socket());
         let mut command = tokio::process::Command::new("redis-server");
         command.args(["--port", "0", "--save", "", "--appendonly", "yes", "--requirepass", "secret", "--unixsocket"]);
@@ -82,7 +88,7 @@ impl OwnRedis {
         eventually(async || Producer::connect(&self.config()).await.is_ok()).await;
     }
 
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         drop(self.child.take());
         while Path::new(&self.socket()).exists() && std::os::unix::net::UnixStream::connect(self.socket()).is_ok() {
             std::thread::sleep(Duration::from_millis(5));
@@ -94,7 +100,11 @@ impl OwnRedis {
     }
 
     fn config(&self) -> Config {
-        Config { url: format!("unix://{}?pass=secret", self.socket().display()), prefix: "own".to_owned() }
+        Config { url: self.url(), prefix: "own".to_owned() }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("unix://{}?pass=secret", self.socket().display())
     }
 }
 
@@ -153,8 +163,12 @@ async fn add_fields(config: &Config, queue: QueueName, fields: &[(&str, &str)]) 
     add.query_async::<()>(&mut raw(config).await).await.unwrap();
 }
 
+/// All keys but those few that a queue always has, whatever went through it.
 async fn keys(config: &Config) -> Vec<String> {
-    redis::cmd("KEYS").arg(format!("{}:*", config.prefix)).query_async(&mut raw(config).await).await.unwrap()
+    let all: Vec<String> =
+        redis::cmd("KEYS").arg(format!("{}:*", config.prefix)).query_async(&mut raw(config).await).await.unwrap();
+    let always = [":finished", ":gauges", ":share", ":slots"];
+    all.into_iter().filter(|key| !always.iter().any(|name| key.ends_with(name))).collect()
 }
 
 async fn consumers(config: &Config, queue: QueueName) -> usize {

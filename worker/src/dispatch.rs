@@ -21,5 +21,6 @@ pub(crate) async fn run(ctx: &Context, envelope: &Envelope) -> Result<Outcome, F
             backfill_project::run(ctx, *instance, *project, *run, *page).await
         }
         Job::PollUpdates { instance, page } => poll_updates::run(ctx, *instance, page.as_ref()).await,
+        Job::Probe { .. } => Ok(Outcome::Done),
     }
 }

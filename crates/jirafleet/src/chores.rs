@@ -1,8 +1,11 @@
 //! What operators ask for by command line.
 
 pub(crate) mod backfill;
+pub(crate) mod dead;
 pub(crate) mod instance;
+pub(crate) mod jobs;
 pub(crate) mod migrate;
+pub(crate) mod queue;
 pub(crate) mod simulate;
 pub(crate) mod sync;
 pub(crate) mod tenant;

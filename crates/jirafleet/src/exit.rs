@@ -75,6 +75,9 @@ impl From<store::Error> for Failed {
 impl From<queue::Error> for Failed {
     fn from(error: queue::Error) -> Self {
         let code = match &error {
+            queue::Error::NoSuchLetter(_) | queue::Error::NoSuchJob(_) => NOT_FOUND,
+            queue::Error::WrongState { .. } => CONFLICT,
+            queue::Error::Full { .. } | queue::Error::TooManyCancelled => TRY_AGAIN,
             queue::Error::Misconfigured(_) => CONFIGURATION,
             error if error.is_passing() => UNAVAILABLE,
             _ => FAILURE,

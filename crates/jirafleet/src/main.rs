@@ -58,6 +58,12 @@ enum Command {
     Sync(chores::sync::Args),
     /// Compare the mirror with Jira, field by field; exit 7 when they differ.
     Verify(chores::verify::Args),
+    /// Jobs: what runs, waits and ended; retry, discard or cancel them.
+    Jobs(chores::jobs::Args),
+    /// Dead letters: the jobs that were given up; look at, replay or discard them.
+    Dead(chores::dead::Args),
+    /// Queues: how full they are; pause and resume a queue or an instance.
+    Queue(chores::queue::Args),
     /// Run the simulated Jira alone.
     Simulate(chores::simulate::Args),
     /// Print the version.
@@ -123,6 +129,9 @@ async fn run(command: Command) -> Result<(), Failed> {
         Command::Backfill(args) => chores::backfill::run(args).await,
         Command::Sync(args) => chores::sync::run(args).await,
         Command::Verify(args) => chores::verify::run(args).await,
+        Command::Jobs(args) => chores::jobs::run(args).await,
+        Command::Dead(args) => chores::dead::run(args).await,
+        Command::Queue(args) => chores::queue::run(args).await,
         Command::Simulate(args) => chores::simulate::run(args).await,
         Command::Version => Ok(()),
     }

@@ -6,10 +6,13 @@
 //! and drop its running jobs, so the pumps try again for ever.
 
 mod acker;
+mod fair;
+mod gauges;
 mod intake;
 mod janitor;
 mod layer;
 mod line;
+mod parking;
 mod reader;
 mod shared;
 mod watcher;

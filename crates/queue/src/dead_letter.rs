@@ -103,8 +103,9 @@ impl Producer {
         let keys = self.keys(letter.queue);
         let unique = UniqueKey::of(&envelope, keys);
         let mut script = REPLAY.key(&keys.dead);
-        script.key(&keys.stream).key(&unique.key);
+        script.key(&keys.stream).key(&unique.key).key(&keys.shares);
         script.arg(&letter.id).arg(envelope.encode()?).arg(&unique.value).arg(millis(unique.life));
+        script.arg(if unique.is_shared() { envelope.job.instance().to_string() } else { String::new() });
         let claim: Option<String> = self.run(&script).await?;
         match claim.as_deref() {
             None => Err(Error::NoSuchLetter(letter.id.clone())),

@@ -5,11 +5,11 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use redis::ScriptInvocation;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::{Envelope, JobId, touched::millis, unique::UniqueKey};
 
@@ -22,13 +22,32 @@ pub(crate) struct Held {
     pub(crate) deliveries: u32,
     pub(crate) envelope: Envelope,
     pub(crate) unique: UniqueKey,
+    /// Until when it is certainly ours and nobody paused or called off anything; absent when Redis must be asked.
+    trusted_until: Option<Instant>,
     /// Its outcome is on the way, so Redis may not know it any more.
     settling: AtomicBool,
+    /// Told when it was called off.
+    pub(crate) called_off: Notify,
 }
 
 impl Held {
     pub(crate) fn new(entry: String, deliveries: u32, envelope: Envelope, unique: UniqueKey) -> Self {
-        Self { entry, deliveries, envelope, unique, settling: AtomicBool::new(false) }
+        let (settling, called_off) = (AtomicBool::new(false), Notify::new());
+        Self { entry, deliveries, envelope, unique, trusted_until: None, settling, called_off }
+    }
+
+    /// The same, with what was found when it was delivered.
+    pub(crate) fn trusted(self, until: Option<Instant>) -> Self {
+        Self { trusted_until: until, ..self }
+    }
+
+    /// Whether it may start without asking Redis: nobody else may run the same request, and what the delivery told is fresh.
+    pub(crate) fn may_start(&self, now: Instant) -> bool {
+        !self.unique.is_shared() && self.is_trusted(now)
+    }
+
+    pub(crate) fn is_trusted(&self, now: Instant) -> bool {
+        self.trusted_until.is_some_and(|until| now < until)
     }
 
     pub(crate) fn is_settling(&self) -> bool {
@@ -44,6 +63,7 @@ impl Held {
 }
 
 /// What the acker is told.
+#[expect(clippy::large_enum_variant, reason = "most messages are outcomes: a box for each would cost more")]
 #[derive(Debug)]
 pub(crate) enum Message {
     /// May this run?
@@ -61,6 +81,16 @@ pub(crate) struct Finish {
     /// Absent for what could not be read.
     pub(crate) held: Option<Arc<Held>>,
     pub(crate) verb: Verb,
+    /// What the history says of it, when this is its end.
+    pub(crate) end: Option<End>,
+}
+
+/// The end of a job, as its worker saw it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End {
+    /// As in the metrics.
+    pub(crate) outcome: &'static str,
+    pub(crate) took: Duration,
 }
 
 /// The verbs of `finish.lua`.
@@ -68,6 +98,7 @@ pub(crate) struct Finish {
 pub(crate) enum Verb {
     Done,
     Drop,
+    Cancel,
     Next { body: Vec<u8>, unique: UniqueKey },
     Later { body: Vec<u8>, delay: Duration },
     Wait { body: Vec<u8>, delay: Duration },
@@ -78,11 +109,21 @@ pub(crate) enum Verb {
 impl Finish {
     pub(crate) fn of(held: &Arc<Held>, verb: Verb) -> Self {
         held.settling.store(true, Ordering::Relaxed);
-        Self { entry: held.entry.clone(), held: Some(Arc::clone(held)), verb }
+        Self { entry: held.entry.clone(), held: Some(Arc::clone(held)), verb, end: None }
     }
 
     pub(crate) fn unread(entry: String, verb: Verb) -> Self {
-        Self { entry, held: None, verb }
+        Self { entry, held: None, verb, end: None }
+    }
+
+    /// The same, to be remembered in the history.
+    pub(crate) fn recorded(self, outcome: &'static str, took: Duration) -> Self {
+        Self { end: Some(End { outcome, took }), ..self }
+    }
+
+    /// Whether nothing is left to do but to forget it: no key is held, nobody waits for it.
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self.verb, Verb::Done) && self.held.as_ref().is_some_and(|held| !held.unique.is_shared())
     }
 
     /// Adds the record of this outcome; `keys` counts the keys of the script so far.
@@ -93,7 +134,7 @@ impl Finish {
         let mode = unique.map_or("-", |unique| unique.mode);
         script.arg(self.verb.name()).arg(&self.entry).arg(job).arg(mode).arg(index);
         match &self.verb {
-            Verb::Done | Verb::Drop => blank(script, 5),
+            Verb::Done | Verb::Drop | Verb::Cancel => {}
             Verb::Next { body, unique } => {
                 let index = add_keys(script, keys, unique);
                 script.arg(body).arg(&unique.value).arg(millis(unique.life)).arg(unique.mode).arg(index);
@@ -124,6 +165,7 @@ impl Verb {
         match self {
             Self::Done => "done",
             Self::Drop => "drop",
+            Self::Cancel => "cancel",
             Self::Next { .. } => "next",
             Self::Later { .. } => "later",
             Self::Wait { .. } => "wait",
@@ -138,21 +180,24 @@ impl Verb {
             Self::Next { body, .. } | Self::Later { body, .. } | Self::Wait { body, .. } | Self::Dead { body, .. } => {
                 body.len()
             }
-            Self::Done | Self::Drop | Self::Back { .. } => 0,
+            Self::Done | Self::Drop | Self::Cancel | Self::Back { .. } => 0,
         }
     }
 
     /// Whether an outcome that came too late means that somebody else has the job, or that Redis forgot it.
     pub(crate) fn matters(&self) -> bool {
-        !matches!(self, Self::Done | Self::Drop | Self::Wait { .. } | Self::Back { .. })
+        !matches!(self, Self::Done | Self::Drop | Self::Cancel | Self::Wait { .. } | Self::Back { .. })
     }
 }
 
-/// Adds a unique key and its running mark; the answer is the index of the first in KEYS.
+/// Adds a unique key, its running mark and its line; the answer is the index of the first in KEYS, 0 for a job that shares none.
 pub(crate) fn add_keys(script: &mut ScriptInvocation<'_>, keys: &mut usize, unique: &UniqueKey) -> usize {
-    script.key(&unique.key).key(&unique.running);
-    *keys += 2;
-    *keys - 1
+    if !unique.is_shared() {
+        return 0;
+    }
+    script.key(&unique.key).key(&unique.running).key(&unique.line);
+    *keys += 3;
+    *keys - 2
 }
 
 fn blank(script: &mut ScriptInvocation<'_>, count: usize) {

@@ -20,11 +20,35 @@ pub enum Error {
         limit: usize,
     },
     /// Something in Redis is not what this process writes there.
-    #[error("{0}: it was written by another version or by hand; look at it with `jobs show` or discard it")]
+    #[error("{0}: it was written by another version or by hand; look at it with `jirafleet dead show` or discard it")]
     Unreadable(String),
     /// A setting that cannot work.
     #[error("{0}")]
     Misconfigured(String),
+    /// An instance has too much waiting already. Ask again later.
+    #[error("the {queue} queue holds as many jobs of this instance as it takes: ask again in {retry_after:?}")]
+    Full {
+        /// Where.
+        queue: crate::QueueName,
+        /// When asking again is worth it.
+        retry_after: std::time::Duration,
+    },
+    /// Too many jobs were called off lately to remember one more.
+    #[error("too many jobs were cancelled lately: pause the queue or the instance instead")]
+    TooManyCancelled,
+    /// No job under this id among what was looked through.
+    #[error("there is no job {0} among what waits, runs or ended lately")]
+    NoSuchJob(crate::JobId),
+    /// It is where this cannot be done.
+    #[error("job {id} is {state}: {next}")]
+    WrongState {
+        /// Which.
+        id: crate::JobId,
+        /// Where it is.
+        state: &'static str,
+        /// What can be done instead.
+        next: &'static str,
+    },
     /// No dead letter under this id.
     #[error("there is no dead letter {0}: it was replayed, discarded or dropped for age")]
     NoSuchLetter(String),
@@ -33,7 +57,7 @@ pub enum Error {
 impl Error {
     /// Whether asking again later can help.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::TimedOut(_))
+        matches!(self, Self::Unavailable(_) | Self::TimedOut(_) | Self::Full { .. })
     }
 }
 

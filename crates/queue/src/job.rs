@@ -63,6 +63,14 @@ pub enum Job {
         #[serde(default)]
         page: Option<PollPage>,
     },
+    /// Do nothing: what an operator, a benchmark or a test asks for to see how the queue itself does.
+    Probe {
+        /// In whose name, so that pauses hold it, too.
+        instance: InstanceId,
+        /// Whatever should travel along.
+        #[serde(default)]
+        note: String,
+    },
 }
 
 /// Where a reading of updates stands.
@@ -86,12 +94,13 @@ impl Job {
             Self::Backfill { .. } => "backfill",
             Self::BackfillProject { .. } => "backfill_project",
             Self::PollUpdates { .. } => "poll_updates",
+            Self::Probe { .. } => "probe",
         }
     }
 
     /// Every kind this process knows. What is not among them was enqueued by a newer one.
-    pub const KINDS: [&str; 6] =
-        ["sync_touched", "sync_issue", "sync_directory", "backfill", "backfill_project", "poll_updates"];
+    pub const KINDS: [&str; 7] =
+        ["sync_touched", "sync_issue", "sync_directory", "backfill", "backfill_project", "poll_updates", "probe"];
 
     /// On whose behalf.
     pub fn instance(&self) -> InstanceId {
@@ -101,7 +110,8 @@ impl Job {
             | Self::SyncDirectory { instance }
             | Self::Backfill { instance, .. }
             | Self::BackfillProject { instance, .. }
-            | Self::PollUpdates { instance, .. } => *instance,
+            | Self::PollUpdates { instance, .. }
+            | Self::Probe { instance, .. } => *instance,
         }
     }
 
@@ -110,7 +120,11 @@ impl Job {
         match self {
             Self::BackfillProject { page, .. } => *page,
             Self::PollUpdates { page, .. } => page.as_ref().map_or(0, |page| page.number),
-            Self::SyncTouched { .. } | Self::SyncIssue { .. } | Self::SyncDirectory { .. } | Self::Backfill { .. } => 0,
+            Self::SyncTouched { .. }
+            | Self::SyncIssue { .. }
+            | Self::SyncDirectory { .. }
+            | Self::Backfill { .. }
+            | Self::Probe { .. } => 0,
         }
     }
 }

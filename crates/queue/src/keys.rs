@@ -19,6 +19,26 @@ pub(crate) struct Keys {
     pub(crate) dead: String,
     /// At most one element: something became due earlier than what the janitors sleep for.
     pub(crate) wake: String,
+    /// What is paused: `*` for the whole queue, or an instance.
+    pub(crate) paused: String,
+    /// Jobs that were called off, by the time until which that is remembered.
+    pub(crate) cancelled: String,
+    /// Changes whenever an operator paused, resumed or cancelled something.
+    pub(crate) control: String,
+    /// Instances with parked jobs, by the time at which these are released.
+    pub(crate) parked: String,
+    /// The last outcomes, newest first.
+    pub(crate) finished: String,
+    /// How many jobs of each instance are out of its own line and not ended.
+    pub(crate) shares: String,
+    /// How many that may be: twice what all workers hold at once; absent, a thousand.
+    pub(crate) share: String,
+    /// Instances with a line of their own, by the time at which it was last looked after.
+    pub(crate) lines: String,
+    /// What each worker holds at once, and when it last said so.
+    pub(crate) slots: String,
+    /// Who refreshes the gauges.
+    pub(crate) gauges: String,
 }
 
 impl Keys {
@@ -28,7 +48,33 @@ impl Keys {
         }
         let base = format!("{}:{{{queue}}}", config.prefix);
         let key = |name: &str| format!("{base}:{name}");
-        Ok(Self { stream: key("s"), delayed: key("delayed"), dead: key("dead"), wake: key("wake"), base })
+        Ok(Self {
+            stream: key("s"),
+            delayed: key("delayed"),
+            dead: key("dead"),
+            wake: key("wake"),
+            paused: key("paused"),
+            cancelled: key("cancelled"),
+            control: key("control"),
+            parked: key("parked"),
+            finished: key("finished"),
+            shares: key("shares"),
+            share: key("share"),
+            lines: key("lines"),
+            slots: key("slots"),
+            gauges: key("gauges"),
+            base,
+        })
+    }
+
+    /// What an instance asked for beyond its share; ends with the instance's 36 characters.
+    pub(crate) fn line(&self, instance: InstanceId) -> String {
+        format!("{}:line:{instance}", self.base)
+    }
+
+    /// The jobs of a paused instance, by their unique keys.
+    pub(crate) fn parked_of(&self, instance: InstanceId) -> String {
+        format!("{}:parked:{instance}", self.base)
     }
 
     pub(crate) fn unique(&self, text: &str) -> String {

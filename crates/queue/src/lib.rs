@@ -6,12 +6,15 @@
 
 mod backend;
 mod connection;
+mod control;
 mod dead_letter;
 mod delivery;
 mod envelope;
 mod error;
+mod history;
 mod job;
 mod keys;
+mod listing;
 mod metric;
 mod policy;
 mod producer;
@@ -23,22 +26,26 @@ mod touched;
 mod unique;
 
 pub use backend::{AckLayer, AckService, BackendOptions, Settled, StreamBackend};
+pub use control::{Cancelled, Pause, PauseOrder, Scope};
 pub use dead_letter::{DeadLetter, Replayed};
 pub use envelope::{Envelope, JobId, MAX_JOB_BYTES};
 pub use error::Error;
+pub use history::Finished;
 pub use job::{Job, PollPage};
+pub use listing::{JobState, Listed, Page};
 pub use policy::{Policy, QueueName};
 pub use producer::{Enqueued, Producer};
 pub use schedule::Backoff;
 pub use settle::Outcome;
-pub use stats::Depth;
+pub use stats::{Depth, Status};
 pub use touched::{Lane, Remaining, Touched, TouchedIssue, TouchedLane};
 pub use unique::Unique;
 
 /// Where the queues live.
 #[derive(Clone)]
 pub struct Config {
-    /// `redis://[user][:password@]host[:port][/db]` or `unix:///path?pass=..&db=..`.
+    /// `redis://[user][:password@]host[:port][/db]`, `unix:///path?pass=..&db=..`, or, with Sentinel,
+    /// `redis+sentinel://[user[:password]@]host[:port][,host[:port]..]/master[/db]`.
     pub url: String,
     /// What every key begins with, such as `jirafleet`; without braces, which mark a Redis Cluster slot.
     pub prefix: String,

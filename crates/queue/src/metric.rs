@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::QueueName;
+use crate::{Depth, QueueName};
 
 pub(crate) fn enqueued(queue: QueueName, kind: &'static str, new: bool) {
     let result = if new { "new" } else { "already" };
@@ -44,4 +44,24 @@ pub(crate) fn unreadable(queue: QueueName, what: &'static str) {
 pub(crate) fn running(queue: QueueName, count: usize) {
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
     metrics::gauge!("jirafleet_queue_slots_busy", "queue" => queue.as_str()).set(count as f64);
+}
+
+/// How full a queue is, as one process of the fleet read it.
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+pub(crate) fn depth(queue: QueueName, depth: &Depth) {
+    let states = [
+        ("ready", depth.ready),
+        ("lined", depth.lined),
+        ("delayed", depth.delayed),
+        ("running", depth.running),
+        ("parked", depth.parked),
+        ("dead", depth.dead),
+    ];
+    for (state, count) in states {
+        metrics::gauge!("jirafleet_queue_depth", "queue" => queue.as_str(), "state" => state).set(count as f64);
+    }
+    let age = depth.oldest_age.unwrap_or_default().as_secs_f64();
+    metrics::gauge!("jirafleet_queue_oldest_age_seconds", "queue" => queue.as_str()).set(age);
+    let overdue = depth.overdue.unwrap_or_default().as_secs_f64();
+    metrics::gauge!("jirafleet_queue_overdue_seconds", "queue" => queue.as_str()).set(overdue);
 }

@@ -3,16 +3,17 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use redis::{FromRedisValue, RedisResult, ScriptInvocation, aio::ConnectionManager};
 
 use crate::{
     Config, Envelope, Error, Job, JobId, QueueName,
-    connection::Connector,
+    connection::{Connector, Managed},
     keys::Keys,
     metric,
     scripts::{ENQUEUE, RECORDS},
     touched::millis,
-    unique::{Claim, UniqueKey},
+    unique::{Claim, Unique, UniqueKey},
 };
 
 /// How long one command may take.
@@ -20,6 +21,16 @@ const RESPONSE: Duration = Duration::from_secs(1);
 
 /// How long a whole request may take, with making a connection and trying again: a gateway must say "busy" within two seconds.
 const PATIENCE: Duration = Duration::from_millis(1_800);
+
+/// Jobs of one instance that wait in its own line, beyond its share, before more are refused. With unique keys an instance
+/// of the most issues comes nowhere near it; what does is a loop.
+const LINE: usize = 100_000;
+
+/// When asking again is worth it after a refusal.
+const RETRY_AFTER: Duration = Duration::from_secs(30);
+
+/// Steps of a large request that are under way at once.
+const STEPS: usize = 3;
 
 /// The answer to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +63,7 @@ impl Enqueued {
 /// Asks for jobs and looks at the queues. Cheap to clone; one connection that mends itself is shared by all clones.
 #[derive(Clone)]
 pub struct Producer {
-    connection: ConnectionManager,
+    connection: Managed,
     keys: Arc<[Keys; 3]>,
     trace_parent: Option<String>,
 }
@@ -73,7 +84,7 @@ impl Producer {
 
     /// The same without asking Redis anything: it may be away still. Must be called within a tokio runtime.
     pub fn lazy(config: &Config) -> Result<Self, Error> {
-        let connection = Connector::new(config)?.managed(RESPONSE)?;
+        let connection = Managed::new(Connector::new(config)?, RESPONSE);
         let [live, bulk, upkeep] = QueueName::ALL.map(|queue| Keys::new(config, queue));
         Ok(Self { connection, keys: Arc::new([live?, bulk?, upkeep?]), trace_parent: None })
     }
@@ -114,31 +125,63 @@ impl Producer {
             envelopes.push(Envelope::new(job, now, self.trace_parent.clone()));
         }
         for (queue, (places, envelopes)) in QueueName::ALL.into_iter().zip(&waiting) {
-            for (places, envelopes) in places.chunks(RECORDS).zip(envelopes.chunks(RECORDS)) {
-                let added = self.add(queue, envelopes, Duration::ZERO).await?;
-                places.iter().zip(added).for_each(|(place, answer)| answers[*place] = Some(answer));
+            // While Redis works at one step, the next one is written.
+            let mut steps = Vec::with_capacity(envelopes.len().div_ceil(RECORDS));
+            for envelopes in envelopes.chunks(RECORDS) {
+                // Boxed: what awaits this is nested so deeply that the compiler gives up otherwise.
+                steps.push(self.add(queue, envelopes, Duration::ZERO).boxed());
             }
+            let added: Vec<Vec<Enqueued>> = stream::iter(steps).buffered(STEPS).try_collect().await?;
+            places.iter().zip(added.into_iter().flatten()).for_each(|(place, answer)| answers[*place] = Some(answer));
         }
         Ok(answers.into_iter().flatten().collect())
     }
 
     async fn add(&self, queue: QueueName, envelopes: &[Envelope], delay: Duration) -> Result<Vec<Enqueued>, Error> {
         let keys = self.keys(queue);
+        if delay.is_zero() && envelopes.iter().all(|envelope| envelope.job.policy().unique == Unique::Never) {
+            return self.append(queue, envelopes).await;
+        }
         let mut script = ENQUEUE.key(&keys.stream);
-        script.key(&keys.delayed).key(&keys.wake);
-        for (index, envelope) in envelopes.iter().enumerate() {
+        script.key(&keys.delayed).key(&keys.wake).arg(LINE);
+        let mut count = 3;
+        for envelope in envelopes {
             let unique = UniqueKey::of(envelope, keys);
-            script.key(&unique.key);
-            script.arg(envelope.encode()?).arg(index + 4).arg(&unique.value);
+            let index = unique.is_shared().then(|| {
+                script.key(&unique.key).key(&unique.line);
+                count += 2;
+                count - 1
+            });
+            script.arg(envelope.encode()?).arg(index.unwrap_or(0)).arg(&unique.value);
             script.arg(millis(unique.life.saturating_add(delay))).arg(millis(delay));
         }
+        script.key(&keys.shares).key(&keys.share).key(&keys.lines);
         let claims: Vec<String> = self.run(&script).await?;
         let answers = claims.iter().zip(envelopes).map(|(claim, envelope)| Enqueued::from_claim(claim, envelope.id));
         let answers: Vec<Enqueued> = answers.collect();
         for (answer, envelope) in answers.iter().zip(envelopes) {
             metric::enqueued(queue, envelope.job.kind(), matches!(answer, Enqueued::New(_)));
         }
+        if claims.iter().any(|claim| claim == "!") {
+            return Err(Error::Full { queue, retry_after: RETRY_AFTER });
+        }
         Ok(answers)
+    }
+
+    /// The same for jobs without unique keys, which need no script. Asked again after a broken connection, some may be there
+    /// twice.
+    async fn append(&self, queue: QueueName, envelopes: &[Envelope]) -> Result<Vec<Enqueued>, Error> {
+        let stream = &self.keys(queue).stream;
+        let mut pipe = redis::Pipeline::with_capacity(envelopes.len());
+        for envelope in envelopes {
+            pipe.cmd("XADD").arg(stream).arg("*").arg("e").arg(envelope.encode()?).ignore();
+        }
+        let pipe = &pipe;
+        self.ask(|mut connection| async move { pipe.query_async::<()>(&mut connection).await }).await?;
+        for envelope in envelopes {
+            metric::enqueued(queue, envelope.job.kind(), true);
+        }
+        Ok(envelopes.iter().map(|envelope| Enqueued::New(envelope.id)).collect())
     }
 
     pub(crate) fn keys(&self, queue: QueueName) -> &Keys {
@@ -160,8 +203,8 @@ impl Producer {
         F: Future<Output = RedisResult<T>>,
     {
         let twice = async {
-            match command(self.connection.clone()).await {
-                Err(error) if error.is_connection_dropped() => command(self.connection.clone()).await,
+            match command(self.connection.get().await?).await {
+                Err(error) if self.connection.is_mended(&error) => command(self.connection.get().await?).await,
                 answer => answer,
             }
         };

@@ -40,4 +40,22 @@ scripts! {
     REAP = "lua/reap.lua";
     /// Puts a dead letter back.
     REPLAY = "lua/replay.lua";
+    /// Pauses a queue or an instance.
+    PAUSE = "lua/pause.lua";
+    /// Ends a pause.
+    RESUME = "lua/resume.lua";
+    /// Puts the jobs of a paused instance aside.
+    PARK = "lua/park.lua";
+    /// Puts them back into the line.
+    RELEASE = "lua/release.lua";
+    /// Remembers that a job was called off.
+    CANCEL = "lua/cancel.lua";
+    /// Takes a job that waits out of the line.
+    REMOVE = "lua/remove.lua";
+    /// Makes a delayed job due.
+    HASTEN = "lua/hasten.lua";
+    /// Keeps the lines of instances moving, whatever the counts say.
+    FEED = "lua/feed.lua";
+    /// Decides who refreshes the gauges.
+    GAUGES = "lua/gauges.lua";
 }

@@ -1,13 +1,22 @@
-//! How full the queues are, cheap at any depth.
+//! How full the queues are, cheap at any depth: every figure is a count that Redis keeps, or the first of a sorted line.
 
 use std::time::Duration;
 
-use redis::{RedisResult, Value, aio::ConnectionManager, from_redis_value, streams::StreamInfoGroupsReply};
+use domain::InstanceId;
+use redis::{
+    RedisResult, Value,
+    aio::{ConnectionLike, ConnectionManager},
+    from_redis_value,
+    streams::StreamInfoGroupsReply,
+};
 
 use crate::{
     Error, Producer, QueueName,
     keys::{GROUP, Keys},
 };
+
+/// Instances whose lines and parked jobs are counted; of more, nobody reads a sum.
+const INSTANCES: usize = 1_000;
 
 /// One queue at one instant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,24 +27,49 @@ pub struct Depth {
     pub delayed: u64,
     /// Delivered to a worker: running, prefetched, or waiting to be rescued.
     pub running: u64,
+    /// Waiting in the lines of their instances, beyond these' shares.
+    pub lined: u64,
+    /// Of paused instances.
+    pub parked: u64,
     /// Dead letters.
     pub dead: u64,
     /// How long the oldest ready job has been ready.
     pub oldest_age: Option<Duration>,
+    /// By how much the first delayed job is overdue; zero while it has time.
+    pub overdue: Option<Duration>,
 }
 
 impl Depth {
     /// Nothing waits or runs; dead letters do not count.
     pub fn is_idle(&self) -> bool {
-        self.ready + self.delayed + self.running == 0
+        self.ready + self.lined + self.delayed + self.running + self.parked == 0
     }
+}
+
+/// One queue as an operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Which.
+    pub queue: QueueName,
+    /// How full it is.
+    pub depth: Depth,
+    /// Every worker that was here within the last hour, by name, with what is delivered to it.
+    pub workers: Vec<(String, u64)>,
 }
 
 impl Producer {
     /// Counts one queue.
     pub async fn depth(&self, queue: QueueName) -> Result<Depth, Error> {
         let keys = self.keys(queue);
-        self.ask(|connection| depth(connection, keys)).await
+        self.ask(|mut connection| async move { depth(&mut connection, keys).await }).await
+    }
+
+    /// Counts one queue, with its workers.
+    pub async fn status(&self, queue: QueueName) -> Result<Status, Error> {
+        let keys = self.keys(queue);
+        let depth = self.depth(queue).await?;
+        let workers = self.ask(|connection| workers(connection, keys)).await?;
+        Ok(Status { queue, depth, workers })
     }
 
     /// Whether nothing waits or runs in any queue.
@@ -49,27 +83,47 @@ impl Producer {
     }
 }
 
-async fn depth(mut connection: ConnectionManager, keys: &Keys) -> RedisResult<Depth> {
+pub(crate) async fn depth(connection: &mut impl ConnectionLike, keys: &Keys) -> RedisResult<Depth> {
     let mut pipe = redis::pipe();
     pipe.cmd("XLEN").arg(&keys.stream).cmd("ZCARD").arg(&keys.delayed).cmd("XLEN").arg(&keys.dead).cmd("TIME");
-    let (entries, delayed, dead, (now_s, now_us)): (u64, u64, u64, (u64, u64)) =
-        pipe.query_async(&mut connection).await?;
-    let (running, last) = group(&mut connection, keys).await?;
-    let oldest: Vec<Value> = redis::cmd("XRANGE")
-        .arg(&keys.stream)
-        .arg(format!("({last}"))
-        .arg("+")
-        .arg("COUNT")
-        .arg(1)
-        .query_async(&mut connection)
-        .await?;
+    pipe.cmd("ZRANGE").arg(&keys.delayed).arg(0).arg(0).arg("WITHSCORES");
+    pipe.cmd("ZRANGE").arg(&keys.parked).arg(0).arg(INSTANCES - 1);
+    pipe.cmd("ZRANGE").arg(&keys.lines).arg(0).arg(INSTANCES - 1);
+    type Found = (u64, u64, u64, (u64, u64), Vec<(Vec<u8>, f64)>, Vec<String>, Vec<String>);
+    let (entries, delayed, dead, (now_s, now_us), first, parked, lined): Found = pipe.query_async(connection).await?;
+    let (running, last) = group(connection, keys).await?;
+    let mut oldest = redis::cmd("XRANGE");
+    oldest.arg(&keys.stream).arg(format!("({last}")).arg("+").arg("COUNT").arg(1);
+    let oldest: Vec<Value> = oldest.query_async(connection).await?;
     let now = now_s * 1_000 + now_us / 1_000;
-    let oldest_age = oldest.first().and_then(entry_ms).map(|since| Duration::from_millis(now.saturating_sub(since)));
-    Ok(Depth { ready: entries.saturating_sub(running), delayed, running, dead, oldest_age })
+    let since = |since: u64| Duration::from_millis(now.saturating_sub(since));
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "milliseconds since 1970")]
+    let overdue = first.first().map(|(_, due)| since(*due as u64));
+    let parked = sum(connection, "HLEN", &parked, |instance| keys.parked_of(instance)).await?;
+    let lined = sum(connection, "LLEN", &lined, |instance| keys.line(instance)).await?;
+    let oldest_age = oldest.first().and_then(entry_ms).map(since);
+    Ok(Depth { ready: entries.saturating_sub(running), lined, delayed, running, parked, dead, oldest_age, overdue })
+}
+
+async fn sum(
+    connection: &mut impl ConnectionLike,
+    count: &str,
+    instances: &[String],
+    key: impl Fn(InstanceId) -> String,
+) -> RedisResult<u64> {
+    if instances.is_empty() {
+        return Ok(0);
+    }
+    let mut pipe = redis::pipe();
+    for instance in instances.iter().filter_map(|instance| instance.parse().ok()) {
+        pipe.cmd(count).arg(key(instance));
+    }
+    let counts: Vec<u64> = pipe.query_async(connection).await?;
+    Ok(counts.into_iter().sum())
 }
 
 /// How many entries are delivered, and the last entry that was. Before the first worker came there is no group.
-async fn group(connection: &mut ConnectionManager, keys: &Keys) -> RedisResult<(u64, String)> {
+pub(crate) async fn group(connection: &mut impl ConnectionLike, keys: &Keys) -> RedisResult<(u64, String)> {
     let asked: RedisResult<StreamInfoGroupsReply> =
         redis::cmd("XINFO").arg("GROUPS").arg(&keys.stream).query_async(connection).await;
     let none = (0, "0-0".to_owned());
@@ -78,9 +132,23 @@ async fn group(connection: &mut ConnectionManager, keys: &Keys) -> RedisResult<(
             let ours = reply.groups.into_iter().find(|group| group.name == GROUP);
             Ok(ours.map_or(none, |group| (group.pending as u64, group.last_delivered_id)))
         }
-        Err(error) if error.detail().is_some_and(|detail| detail.contains("no such key")) => Ok(none),
+        Err(error) if is_nothing_there(&error) => Ok(none),
         Err(error) => Err(error),
     }
+}
+
+async fn workers(mut connection: ConnectionManager, keys: &Keys) -> RedisResult<Vec<(String, u64)>> {
+    let asked: RedisResult<redis::streams::StreamInfoConsumersReply> =
+        redis::cmd("XINFO").arg("CONSUMERS").arg(&keys.stream).arg(GROUP).query_async(&mut connection).await;
+    match asked {
+        Ok(reply) => Ok(reply.consumers.into_iter().map(|consumer| (consumer.name, consumer.pending as u64)).collect()),
+        Err(error) if is_nothing_there(&error) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_nothing_there(error: &redis::RedisError) -> bool {
+    error.code() == Some("NOGROUP") || error.detail().is_some_and(|detail| detail.contains("no such key"))
 }
 
 /// An entry's id begins with the time at which it became ready.

@@ -134,7 +134,7 @@ impl Producer {
     async fn touch_some(&self, instance: InstanceId, issues: &[IssueId], now: DateTime<Utc>) -> Result<(), Error> {
         let keys: &Keys = self.keys(QueueName::Live);
         let mut script = TOUCH.key(&keys.stream);
-        script.arg(now.timestamp_millis()).arg(format!("{:x}", rand::random::<u64>()));
+        script.arg(now.timestamp_millis()).arg(format!("{:x}", rand::random::<u64>())).arg(instance.to_string());
         for (lane, issues) in by_lane(issues) {
             let envelope = Envelope::new(Job::SyncTouched { instance, lane }, now, self.trace_parent().cloned());
             let unique = UniqueKey::of(&envelope, keys);
@@ -144,6 +144,7 @@ impl Producer {
                 script.arg(issue.0);
             }
         }
+        script.key(&keys.shares);
         self.run(&script).await
     }
 }

@@ -14,6 +14,8 @@ pub enum Unique {
     Pending(String),
     /// Until it, or the chain it belongs to, is finished. A copy delivered late finds itself overtaken and does not run.
     Unfinished(String),
+    /// Never: every one is a request of its own. Costs Redis least; for jobs that do no harm when run twice.
+    Never,
 }
 
 impl Unique {
@@ -34,12 +36,14 @@ impl Unique {
 /// A unique key as the scripts take it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UniqueKey {
-    /// `p` or `u`.
+    /// `p` or `u`; `-` for a job that shares its key with nobody, so that nobody needs to look at it.
     pub(crate) mode: &'static str,
     /// Holds [`Claim`].
     pub(crate) key: String,
-    /// Holds the id of the job that runs, in mode `p` only: two runs of the same request never overlap.
+    /// Holds the id of the job that runs, in mode `p` only (and empty in mode `-`, like the line): two runs of the same request never overlap.
     pub(crate) running: String,
+    /// Where the instance's jobs beyond its share wait.
+    pub(crate) line: String,
     /// The claim of one job.
     pub(crate) value: String,
     /// For how long it is set.
@@ -47,13 +51,24 @@ pub(crate) struct UniqueKey {
 }
 
 impl UniqueKey {
+    /// Whether another job may have the same.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.mode != "-"
+    }
+
     pub(crate) fn of(envelope: &Envelope, keys: &Keys) -> Self {
         let (mode, text, life) = match envelope.job.policy().unique {
             Unique::Pending(text) => ("p", text, Unique::PENDING_LIFE),
             Unique::Unfinished(text) => ("u", text, Unique::UNFINISHED_LIFE),
+            Unique::Never => ("-", envelope.id.to_string(), Unique::PENDING_LIFE),
         };
         let value = Claim { id: envelope.id, turn: envelope.job.turn(), since: envelope.enqueued_at }.to_text();
-        Self { mode, key: keys.unique(&text), running: keys.running(&text), value, life }
+        let key = keys.unique(&text);
+        if mode == "-" {
+            return Self { mode, key, running: String::new(), line: String::new(), value, life };
+        }
+        let line = keys.line(envelope.job.instance());
+        Self { mode, key, running: keys.running(&text), line, value, life }
     }
 }
 

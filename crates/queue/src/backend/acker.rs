@@ -4,17 +4,21 @@
 //! one script under load. An outcome is tried for ever; until it is through, its lease goes on being renewed, so nobody reruns
 //! the job. The slot is free at the job's end, not here.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use redis::{FromRedisValue, RedisResult, ScriptInvocation};
+use redis::{FromRedisValue, Pipeline, RedisResult, ScriptInvocation, aio::MultiplexedConnection};
 use tokio::sync::mpsc;
 
-use super::{line::Line, shared::Shared};
+use super::{line::Line, parking, shared::Shared};
 use crate::{
     connection,
     dead_letter::KEPT,
     delivery::{Finish, Held, Message, Verb},
-    keys::GROUP,
+    history,
+    keys::{GROUP, Keys},
     metric,
     scripts::{FINISH, RECORDS, START},
     touched::millis,
@@ -39,6 +43,21 @@ pub(super) async fn run(shared: Arc<Shared>, mut inbox: mpsc::UnboundedReceiver<
             () = acker.shared.closed.cancelled() => return,
         }
         acker.work(&mut batch).await;
+    }
+}
+
+/// What is asked of Redis; may be asked again.
+enum Request {
+    Script(ScriptInvocation<'static>),
+    Pipe(Pipeline),
+}
+
+impl Request {
+    async fn send<T: FromRedisValue>(&self, connection: &mut MultiplexedConnection) -> RedisResult<T> {
+        match self {
+            Self::Script(script) => script.invoke_async(connection).await,
+            Self::Pipe(pipe) => pipe.query_async(connection).await,
+        }
     }
 }
 
@@ -67,11 +86,16 @@ impl Acker {
     }
 
     async fn start_all(&mut self, starts: Vec<Arc<Held>>) {
-        let verdicts = self.insist::<Vec<String>>(&ask(&self.shared, &starts)).await;
+        let verdicts = self.insist::<Vec<String>>(&Request::Script(ask(&self.shared, &starts))).await;
         match verdicts {
             Ok(verdicts) => {
-                for (held, verdict) in starts.into_iter().zip(verdicts) {
+                let (parked, others): (Vec<_>, Vec<_>) =
+                    starts.into_iter().zip(verdicts).partition(|(_, verdict)| verdict == "parked");
+                for (held, verdict) in others {
                     self.judge(held, &verdict);
+                }
+                if !parked.is_empty() {
+                    self.park_all(&parked.into_iter().map(|(held, _)| held).collect::<Vec<_>>()).await;
                 }
             }
             Err(error) => {
@@ -101,6 +125,11 @@ impl Acker {
                 let verb = Verb::Wait { body: held.envelope.bytes(), delay: BUSY_WAIT };
                 self.shared.finish(Finish::of(&held, verb));
             }
+            "cancelled" => self.shared.finish(history::called_off(queue, &held)),
+            "halted" => {
+                self.shared.halt();
+                self.shared.give_back(&held);
+            }
             _ => {
                 metric::settled(queue, kind, "lost");
                 self.shared.forget(&held.entry);
@@ -108,18 +137,38 @@ impl Acker {
         }
     }
 
+    /// The jobs of paused instances wait elsewhere, so that they cost nobody a slot.
+    async fn park_all(&mut self, parked: &[Arc<Held>]) {
+        let counted = self.insist::<u64>(&Request::Script(parking::park(&self.shared, parked))).await;
+        if let Err(error) = counted {
+            // Their leases run out and they are asked for again: late, not lost.
+            tracing::error!(%error, "Redis refused to park jobs of a paused instance");
+        }
+        for held in parked {
+            metric::settled(self.shared.options.queue, held.envelope.job.kind(), "parked");
+            self.shared.may_not_run();
+            self.shared.forget(&held.entry);
+        }
+    }
+
     async fn finish_all(&mut self, finishes: Vec<Finish>) {
-        let mut rest = finishes.as_slice();
-        while !rest.is_empty() {
-            let (batch, later) = rest.split_at(fitting(rest));
-            self.finish(batch).await;
-            rest = later;
+        let (plain, others): (Vec<_>, Vec<_>) = finishes.into_iter().partition(Finish::is_plain);
+        for finishes in [plain, others] {
+            let mut rest = finishes.as_slice();
+            while !rest.is_empty() {
+                let (batch, later) = rest.split_at(fitting(rest));
+                self.finish(batch).await;
+                rest = later;
+            }
         }
     }
 
     async fn finish(&mut self, batch: &[Finish]) {
         match self.insist::<Vec<String>>(&tell(&self.shared, batch)).await {
-            Ok(late) => self.applied(batch, &late),
+            Ok(late) => {
+                self.applied(batch, &late);
+                self.remember(batch).await;
+            }
             Err(error) if batch.len() == 1 => {
                 // Its lease runs out and it is delivered again: late, not lost.
                 tracing::error!(%error, entry = batch[0].entry, "Redis refused an outcome");
@@ -146,11 +195,18 @@ impl Acker {
         metric::outcomes_late(self.shared.options.queue, count);
     }
 
-    /// Runs a script until Redis answers. An error is returned only when asking again cannot help.
-    async fn insist<T: FromRedisValue>(&mut self, script: &ScriptInvocation<'_>) -> RedisResult<T> {
+    /// The history is a convenience: when it cannot be written, nobody waits for it.
+    async fn remember(&mut self, batch: &[Finish]) {
+        if let (Some(pipe), Ok(mut connection)) = (history::pipe(&self.shared.keys, batch), self.line.get().await) {
+            let _ = pipe.query_async::<()>(&mut connection).await;
+        }
+    }
+
+    /// Asks until Redis answers. An error is returned only when asking again cannot help.
+    async fn insist<T: FromRedisValue>(&mut self, request: &Request) -> RedisResult<T> {
         loop {
             let answer = match self.line.get().await {
-                Ok(mut connection) => script.invoke_async(&mut connection).await,
+                Ok(mut connection) => request.send(&mut connection).await,
                 Err(error) => Err(error),
             };
             match answer {
@@ -170,17 +226,28 @@ impl Acker {
 fn ask(shared: &Shared, starts: &[Arc<Held>]) -> ScriptInvocation<'static> {
     let options = &shared.options;
     let mut script = START.prepare_invoke();
-    script.key(&shared.keys.stream).arg(GROUP).arg(&options.consumer).arg(millis(options.lease));
+    let now = Instant::now();
+    let trusted = starts.iter().all(|held| held.is_trusted(now));
+    script.key(&shared.keys.stream).arg(GROUP).arg(&options.consumer).arg(millis(options.lease)).arg(u8::from(trusted));
     for held in starts {
         let unique = &held.unique;
-        script.key(&unique.key).key(&unique.running);
+        // Every key of a script must be in the queue's slot, also one that the script leaves alone.
+        script.key(&unique.key).key(if unique.is_shared() { &unique.running } else { &unique.key });
         script.arg(&held.entry).arg(held.envelope.id.to_string());
-        script.arg(unique.mode).arg(&unique.value).arg(millis(unique.life));
+        script
+            .arg(unique.mode)
+            .arg(&unique.value)
+            .arg(millis(unique.life))
+            .arg(held.envelope.job.instance().to_string());
     }
+    script.key(&shared.keys.paused).key(&shared.keys.cancelled);
     script
 }
 
-fn tell(shared: &Shared, batch: &[Finish]) -> ScriptInvocation<'static> {
+fn tell(shared: &Shared, batch: &[Finish]) -> Request {
+    if batch.iter().all(Finish::is_plain) {
+        return Request::Pipe(forget(&shared.keys, batch));
+    }
     let (keys, options) = (&shared.keys, &shared.options);
     let mut script = FINISH.prepare_invoke();
     script.key(&keys.stream).key(&keys.delayed).key(&keys.dead).key(&keys.wake);
@@ -189,7 +256,19 @@ fn tell(shared: &Shared, batch: &[Finish]) -> ScriptInvocation<'static> {
     for finish in batch {
         finish.write(&mut script, &mut count);
     }
-    script
+    script.key(&keys.shares).key(&keys.share).key(&keys.lines).key(&keys.cancelled);
+    Request::Script(script)
+}
+
+/// What went well and holds nothing needs no script: both commands in one step, in a third of the time. Answers, as the
+/// script does, with what came too late: nothing ever does.
+fn forget(keys: &Keys, batch: &[Finish]) -> Pipeline {
+    let entries: Vec<&String> = batch.iter().map(|finish| &finish.entry).collect();
+    let mut pipe = redis::pipe();
+    pipe.atomic();
+    pipe.cmd("XACK").arg(&keys.stream).arg(GROUP).arg(&entries).ignore();
+    pipe.cmd("XDEL").arg(&keys.stream).arg(&entries).ignore();
+    pipe
 }
 
 /// How many of the first outcomes go into one script, by size.

@@ -1,10 +1,14 @@
 //! Sorts what Redis delivered: jobs into the buffer, kinds of tomorrow back into the future, the unreadable and the
 //! poisonous to the dead letters.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::shared::Shared;
 use crate::{
+    MAX_JOB_BYTES,
     delivery::{Finish, Held, Verb},
     envelope::Decoded,
     metric,
@@ -21,6 +25,8 @@ pub(super) struct Fetched {
     pub(super) deliveries: u32,
     /// The fields and values of the entry, in turn.
     pub(super) fields: Vec<Vec<u8>>,
+    /// See `Held`.
+    pub(super) trusted_until: Option<Instant>,
 }
 
 impl Shared {
@@ -28,8 +34,13 @@ impl Shared {
         self.buffer(fetched.into_iter().filter_map(|entry| self.read(entry)).collect());
     }
 
+    /// The same for what others lost.
+    pub(super) fn take_over(&self, fetched: Vec<Fetched>) {
+        self.buffer_first(fetched.into_iter().filter_map(|entry| self.read(entry)).collect());
+    }
+
     fn read(&self, fetched: Fetched) -> Option<Held> {
-        let Fetched { entry, deliveries, fields } = fetched;
+        let Fetched { entry, deliveries, fields, trusted_until } = fetched;
         let body = body(fields);
         if deliveries > self.options.max_deliveries {
             let reason = format!("its worker was lost {} times while it had this job", deliveries - 1);
@@ -39,7 +50,7 @@ impl Shared {
         match Decoded::read(&body) {
             Decoded::Known(envelope) => {
                 let unique = UniqueKey::of(&envelope, &self.keys);
-                return Some(Held::new(entry, deliveries, *envelope, unique));
+                return Some(Held::new(entry, deliveries, *envelope, unique).trusted(trusted_until));
             }
             Decoded::Unknown { kind, enqueued_at } => {
                 metric::unreadable(self.options.queue, "unknown_kind");
@@ -66,9 +77,14 @@ impl Shared {
         self.finish(Finish::unread(entry, Verb::Later { body, delay }));
     }
 
-    /// Sends a dead letter of something that did not run here. What can be read gives its unique key back.
-    fn bury(&self, entry: String, body: Vec<u8>, reason: String, deliveries: u32) {
+    /// Sends a dead letter of something that did not run here. What can be read gives its unique key back. What somebody
+    /// wrote by hand may be of any size: dead letters are not.
+    fn bury(&self, entry: String, mut body: Vec<u8>, mut reason: String, deliveries: u32) {
         let queue = self.options.queue;
+        if body.len() > MAX_JOB_BYTES {
+            reason = format!("{reason}; of its {} bytes the first {MAX_JOB_BYTES} are kept", body.len());
+            body.truncate(MAX_JOB_BYTES);
+        }
         tracing::error!(queue = queue.as_str(), entry, reason, "a job went to the dead letters unrun");
         let decoded = Decoded::read(&body);
         let verb = Verb::Dead { body, reason, deliveries };

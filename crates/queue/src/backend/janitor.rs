@@ -7,11 +7,14 @@ use redis::{RedisResult, aio::MultiplexedConnection};
 use tokio::time::Instant;
 
 use super::{
+    fair,
+    gauges::{self, Gauges},
     line::{Line, is_group_missing},
-    reader,
+    parking, reader,
     shared::Shared,
 };
 use crate::{
+    control,
     delivery::{Held, add_keys},
     keys::GROUP,
     metric,
@@ -23,17 +26,29 @@ use crate::{
 const RESPONSE: Duration = Duration::from_secs(5);
 /// Between two looks for orphans.
 const TICK: Duration = Duration::from_secs(1);
+/// Between two looks whether an operator ordered something, unless the scripts say so before; with the next tick.
+const LOOK: Duration = Duration::from_millis(1_500);
+/// What is due that soon is done along: one awakening for several steps.
+const SLACK: Duration = Duration::from_millis(300);
 /// Between two looks at the delayed jobs when nothing woke us and nothing is due: only a safeguard.
-const SAFEGUARD: Duration = Duration::from_secs(5);
+const SAFEGUARD: Duration = Duration::from_secs(10);
 /// Between two looks for workers that are gone, and how long they must have been silent.
 const REAP_EVERY: Duration = Duration::from_secs(600);
 const REAP_IDLE: Duration = Duration::from_secs(3600);
-/// Orphans taken over in one tick: more would drown this worker in foreign work.
+/// The same when the last look found as many as were asked for.
+const AGAIN: Duration = Duration::from_millis(100);
+/// Orphans taken over in one look: more would drown this worker in foreign work.
 const RESCUED: usize = 100;
 
 pub(super) async fn run(shared: Arc<Shared>) {
     let line = Line::new(&shared, RESPONSE);
-    let mut janitor = Janitor { line, plan: Plan::new(&shared), shared: Arc::clone(&shared) };
+    let mut janitor = Janitor {
+        line,
+        plan: Plan::new(&shared),
+        orders: None,
+        gauges: Gauges::new(&shared),
+        shared: Arc::clone(&shared),
+    };
     shared.closed.run_until_cancelled(janitor.work()).await;
 }
 
@@ -41,6 +56,9 @@ struct Janitor {
     shared: Arc<Shared>,
     line: Line,
     plan: Plan,
+    /// The last mark of the operators' orders that we saw.
+    orders: Option<String>,
+    gauges: Gauges,
 }
 
 /// When each step is due.
@@ -49,17 +67,34 @@ struct Plan {
     promote: Instant,
     rescue: Instant,
     reap: Instant,
+    look: Instant,
+    release: Instant,
+    measure: Instant,
+    /// When a pause of the queue ends by itself.
+    pause_ends: Option<Instant>,
 }
 
 impl Plan {
     fn new(shared: &Shared) -> Self {
         let now = Instant::now();
-        Self { renew: now + shared.options.lease / 3, promote: now, rescue: now, reap: now + jittered(REAP_EVERY) }
+        Self {
+            renew: now + shared.options.lease / 3,
+            promote: now,
+            rescue: now,
+            reap: now + jittered(REAP_EVERY),
+            look: now,
+            release: now,
+            measure: now,
+            pause_ends: None,
+        }
     }
 
     fn next(&self, shared: &Shared) -> Instant {
-        let resting = shared.is_resting();
-        if resting { self.renew } else { self.renew.min(self.promote).min(self.rescue).min(self.reap) }
+        if shared.is_away() {
+            return self.renew;
+        }
+        // The others can wait for the next of these, or an idle worker would wake more often than it must.
+        self.renew.min(self.promote).min(self.rescue).min(self.reap)
     }
 }
 
@@ -84,24 +119,45 @@ impl Janitor {
         let mut connection = self.line.get().await?;
         self.sleep(&mut connection).await?;
         let now = Instant::now();
+        let soon = now + SLACK;
+        if !self.shared.is_away() && (soon >= self.plan.look || self.plan.pause_ends.is_some()) {
+            self.look(&mut connection).await?;
+            self.plan.look = now + LOOK;
+        }
         if now >= self.plan.renew {
             renew(&self.shared, &mut connection).await?;
             self.plan.renew = now + self.shared.options.lease / 3;
         }
-        if self.shared.is_resting() {
+        if self.shared.is_away() {
             return Ok(());
         }
         if now >= self.plan.promote {
             let wait = promote(&self.shared, &mut connection).await?;
             self.plan.promote = Instant::now() + wait.map_or(SAFEGUARD, |wait| wait.min(SAFEGUARD));
         }
-        if now >= self.plan.rescue {
+        if soon >= self.plan.rescue {
             self.plan.rescue = now + jittered(TICK);
-            rescue(&self.shared, &mut connection).await?;
+            if rescue(&self.shared, &mut connection).await? {
+                self.plan.rescue = now + AGAIN;
+            }
         }
-        if now >= self.plan.reap {
+        if soon >= self.plan.reap {
             self.plan.reap = now + jittered(REAP_EVERY);
             reap(&self.shared, &mut connection, "").await?;
+        }
+        self.keep_order(&mut connection, soon).await
+    }
+
+    /// What may fail without harm to the steps before it.
+    async fn keep_order(&mut self, connection: &mut MultiplexedConnection, soon: Instant) -> RedisResult<()> {
+        if soon >= self.plan.release {
+            self.plan.release = soon + jittered(SAFEGUARD);
+            parking::release(&self.shared, connection).await?;
+            fair::feed(&self.shared, connection).await?;
+        }
+        if soon >= self.plan.measure {
+            self.plan.measure = soon + jittered(gauges::EVERY);
+            self.gauges.refresh(connection).await?;
         }
         Ok(())
     }
@@ -119,6 +175,27 @@ impl Janitor {
         let woken: Option<(String, String)> = wake.query_async(connection).await?;
         if woken.is_some() {
             self.plan.promote = Instant::now();
+            self.plan.look = self.plan.promote;
+        }
+        Ok(())
+    }
+
+    /// Looks whether an operator ordered anything: one command, as long as nobody did.
+    async fn look(&mut self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
+        let keys = &self.shared.keys;
+        let orders: Option<String> = redis::cmd("GET").arg(&keys.control).query_async(connection).await?;
+        let now = Instant::now();
+        if orders != self.orders {
+            let pause: Option<String> = redis::cmd("HGET").arg(&keys.paused).arg("*").query_async(connection).await?;
+            let pause = pause.as_deref().and_then(control::time_left);
+            self.plan.pause_ends = pause.map(|left| now + left);
+            // Something may have been cancelled that runs here, or an instance may go on.
+            (self.plan.renew, self.plan.release) = (now, now);
+            self.orders = orders;
+        }
+        match self.plan.pause_ends {
+            Some(ends) if now < ends => self.shared.halt(),
+            _ => self.shared.go_on(),
         }
         Ok(())
     }
@@ -126,8 +203,9 @@ impl Janitor {
 
 async fn renew(shared: &Shared, connection: &mut MultiplexedConnection) -> RedisResult<()> {
     for held in shared.leases().chunks(RECORDS) {
-        let lost: Vec<String> = renewal(shared, held).invoke_async(connection).await?;
+        let (lost, called_off): (Vec<String>, Vec<String>) = renewal(shared, held).invoke_async(connection).await?;
         shared.lose(&lost);
+        shared.call_off(&called_off);
     }
     Ok(())
 }
@@ -142,6 +220,7 @@ fn renewal(shared: &Shared, held: &[Arc<Held>]) -> redis::ScriptInvocation<'stat
         script.arg(&held.entry).arg(held.envelope.id.to_string());
         script.arg(held.unique.mode).arg(index).arg(millis(held.unique.life));
     }
+    script.key(&shared.keys.cancelled);
     script
 }
 
@@ -158,22 +237,24 @@ async fn promote(shared: &Shared, connection: &mut MultiplexedConnection) -> Red
     }
 }
 
-/// Takes over what nobody renewed. Not more than there is room for.
-async fn rescue(shared: &Shared, connection: &mut MultiplexedConnection) -> RedisResult<()> {
-    let room = shared.room().min(RESCUED);
+/// Takes over what nobody renewed, before anything else that waits; whether there may be more. Not more than there is room
+/// for.
+async fn rescue(shared: &Shared, connection: &mut MultiplexedConnection) -> RedisResult<bool> {
+    let room = shared.rescue_room().min(RESCUED);
     if room == 0 {
-        return Ok(());
+        return Ok(false);
     }
     let lease = shared.options.lease;
     let mut pending = redis::cmd("XPENDING");
     pending.arg(&shared.keys.stream).arg(GROUP).arg("IDLE").arg(millis(lease)).arg("-").arg("+").arg(room);
     let taken = reader::claim(shared, connection, &pending, lease).await?;
-    if !taken.is_empty() {
-        tracing::info!(queue = shared.options.queue.as_str(), count = taken.len(), "jobs of lost workers were rescued");
-        metric::rescued(shared.options.queue, taken.len());
-        shared.take_in(taken);
+    let count = taken.len();
+    if count > 0 {
+        tracing::info!(queue = shared.options.queue.as_str(), count, "jobs of lost workers were rescued");
+        metric::rescued(shared.options.queue, count);
+        shared.take_over(taken);
     }
-    Ok(())
+    Ok(count == room)
 }
 
 /// Forgets consumers that were silent for long and hold nothing; the one named at once.

@@ -5,6 +5,7 @@ use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
+    time::Instant,
 };
 
 use apalis_core::{error::BoxDynError, task::Task};
@@ -34,6 +35,8 @@ pub enum Settled {
     Retried,
     /// It is among the dead letters.
     Dead,
+    /// Somebody called it off.
+    Cancelled,
 }
 
 impl Settled {
@@ -44,6 +47,7 @@ impl Settled {
             Self::Snoozed => "snooze",
             Self::Retried => "retry",
             Self::Dead => "dead",
+            Self::Cancelled => "cancelled",
         }
     }
 }
@@ -84,11 +88,18 @@ where
         Box::pin(async move {
             // The whole guard moves in here: it must live exactly as long as the run.
             let Some(run) = run else { return Err("the task did not come from this backend".into()) };
-            let outcome = match future.await {
+            let outcome = {
+                tokio::pin!(future);
+                tokio::select! {
+                    biased;
+                    outcome = &mut future => outcome,
+                    () = run.held.called_off.notified() => return Ok(run.cancel()),
+                }
+            };
+            Ok(run.settle(match outcome {
                 Ok(outcome) => outcome,
                 Err(error) => Outcome::Retry { error: error.into().to_string(), after: None },
-            };
-            Ok(run.settle(outcome))
+            }))
         })
     }
 }
@@ -117,12 +128,13 @@ impl fmt::Debug for Token {
 pub(super) struct Run {
     shared: Arc<Shared>,
     held: Arc<Held>,
+    began: Instant,
     is_settled: bool,
 }
 
 impl Run {
     pub(super) fn new(shared: Arc<Shared>, held: Arc<Held>) -> Self {
-        Self { shared, held, is_settled: false }
+        Self { shared, held, began: Instant::now(), is_settled: false }
     }
 
     fn settle(mut self, outcome: Outcome) -> Settled {
@@ -130,8 +142,22 @@ impl Run {
         let settlement = settle(&self.held.envelope, outcome, &self.shared.options.backoff, Utc::now());
         let (settled, verb) = self.verb(settlement);
         metric::settled(self.shared.options.queue, self.held.envelope.job.kind(), settled.outcome());
-        self.shared.finish(Finish::of(&self.held, verb));
+        let finish = Finish::of(&self.held, verb);
+        // What ended goes into the history; what is put off has not.
+        let has_ended = !matches!(settled, Settled::Snoozed | Settled::Retried);
+        let finish = if has_ended { finish.recorded(settled.outcome(), self.began.elapsed()) } else { finish };
+        self.shared.finish(finish);
         settled
+    }
+
+    fn cancel(mut self) -> Settled {
+        self.is_settled = true;
+        let held = &self.held;
+        tracing::info!(job.id = %held.envelope.id, job.kind = held.envelope.job.kind(), "a run was called off");
+        let outcome = Settled::Cancelled.outcome();
+        metric::settled(self.shared.options.queue, held.envelope.job.kind(), outcome);
+        self.shared.finish(Finish::of(held, Verb::Cancel).recorded(outcome, self.began.elapsed()));
+        Settled::Cancelled
     }
 
     fn verb(&self, settlement: Settlement) -> (Settled, Verb) {

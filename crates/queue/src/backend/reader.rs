@@ -3,7 +3,7 @@
 
 use std::{
     sync::{Arc, atomic::Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use redis::{RedisResult, aio::MultiplexedConnection};
@@ -17,6 +17,9 @@ const BLOCK: Duration = Duration::from_secs(2);
 /// Longer than a read may block: the default of half a second would break every idle read, and what Redis delivered
 /// meanwhile would be pending with nobody knowing it.
 const RESPONSE: Duration = Duration::from_secs(5);
+
+/// For how long the look at operators' orders that came with a delivery holds.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// Entries with their fields, as `XREADGROUP` and `XCLAIM` answer.
 type Entries = Vec<(String, Vec<Vec<u8>>)>;
@@ -54,9 +57,21 @@ async fn fetch(shared: &Shared, line: &mut Line, room: usize) -> RedisResult<Vec
     read.arg("GROUP").arg(GROUP).arg(&shared.options.consumer);
     read.arg("COUNT").arg(room).arg("BLOCK").arg(crate::touched::millis(BLOCK));
     read.arg("STREAMS").arg(&shared.keys.stream).arg(">");
-    let answer: Option<Vec<(String, Entries)>> = read.query_async(&mut connection).await?;
+    // Sent right behind, so it is answered right behind: what operators had ordered when the jobs were delivered.
+    let mut orders = redis::cmd("EXISTS");
+    orders.arg(&shared.keys.paused).arg(&shared.keys.cancelled);
+    let (asked_at, mut behind) = (Instant::now(), connection.clone());
+    let (answer, orders) = futures::join!(read.query_async(&mut connection), orders.query_async::<u64>(&mut behind));
+    let answer: Option<Vec<(String, Entries)>> = answer?;
+    let trusted_until = orders.is_ok_and(|orders| orders == 0).then(|| trust(asked_at, shared.options.lease));
     let entries = answer.into_iter().flatten().flat_map(|(_, entries)| entries);
-    Ok(entries.map(|(entry, fields)| Fetched { entry, deliveries: 1, fields }).collect())
+    Ok(entries.map(|(entry, fields)| Fetched { entry, deliveries: 1, fields, trusted_until }).collect())
+}
+
+/// Until when a job may start on what its delivery told: its lease began after we asked for it, so nobody else can have it
+/// yet, and an order of an operator takes a second at most.
+fn trust(asked_at: Instant, lease: Duration) -> Instant {
+    (asked_at + lease / 2).min(Instant::now() + FRESH)
 }
 
 /// First on a new connection: the group (from the beginning of the stream, or what was enqueued before it would be skipped),
@@ -98,7 +113,7 @@ pub(super) async fn claim(
         .into_iter()
         .filter_map(|(entry, fields)| {
             let deliveries = counts.remove(&entry)? + 1;
-            Some(Fetched { entry, deliveries, fields })
+            Some(Fetched { entry, deliveries, fields, trusted_until: None })
         })
         .collect();
     taken.sort_by(|one, other| one.entry.cmp(&other.entry));

@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicI64, Ordering},
     },
+    time::Instant,
 };
 
 use futures::task::AtomicWaker;
@@ -35,6 +36,8 @@ pub(super) struct Shared {
     /// A slot became free.
     pub(super) freed: Notify,
     pub(super) paused: AtomicBool,
+    /// The queue is paused, for all workers.
+    halted: AtomicBool,
     /// The reader's connection, to end its blocking read.
     pub(super) reader_id: AtomicI64,
     /// Nothing more is fetched or started.
@@ -62,6 +65,17 @@ struct State {
     busy: usize,
 }
 
+impl State {
+    /// An entry that is held already was claimed by two of our own pumps at once.
+    fn keep(&mut self, held: Held, put: fn(&mut VecDeque<Arc<Held>>, Arc<Held>)) {
+        let held = Arc::new(held);
+        if let Entry::Vacant(place) = self.held.entry(held.entry.clone()) {
+            place.insert(Arc::clone(&held));
+            put(&mut self.buffer, held);
+        }
+    }
+}
+
 impl Shared {
     pub(super) fn new(
         config: &Config,
@@ -77,6 +91,7 @@ impl Shared {
             demand: Notify::new(),
             freed: Notify::new(),
             paused: AtomicBool::new(false),
+            halted: AtomicBool::new(false),
             reader_id: AtomicI64::new(0),
             stopping: CancellationToken::new(),
             reader_ended: CancellationToken::new(),
@@ -93,17 +108,29 @@ impl Shared {
             return None;
         }
         let mut state = self.state();
-        while state.busy < self.options.slots {
-            let Some(held) = state.buffer.pop_front() else { break };
-            state.busy += 1;
-            state.starting += 1;
-            self.send(Message::Start(held));
+        if state.busy < self.options.slots && !state.buffer.is_empty() {
+            self.start_some(&mut state);
         }
         let next = state.ready.pop_front();
         if state.buffer.len() <= self.options.prefetch / 2 {
             self.demand.notify_one();
         }
         next
+    }
+
+    /// Takes the free slots for what waits.
+    fn start_some(&self, state: &mut State) {
+        let now = Instant::now();
+        while state.busy < self.options.slots {
+            let Some(held) = state.buffer.pop_front() else { break };
+            state.busy += 1;
+            if held.may_start(now) {
+                state.ready.push_back(held);
+            } else {
+                state.starting += 1;
+                self.send(Message::Start(held));
+            }
+        }
     }
 
     /// How many jobs may be fetched; 0 while it is not worth a round trip.
@@ -119,16 +146,31 @@ impl Shared {
         wanted.saturating_sub(state.busy + state.buffer.len()).min(RECORDS)
     }
 
+    /// How many orphans may be taken over: up to a slot's worth more than what is prefetched, or workers that are busy all the
+    /// time would never rescue.
+    pub(super) fn rescue_room(&self) -> usize {
+        if self.is_resting() {
+            return 0;
+        }
+        let state = self.state();
+        (2 * self.options.slots + self.options.prefetch).saturating_sub(state.busy + state.buffer.len())
+    }
+
     /// Jobs that were delivered and can be read.
     pub(super) fn buffer(&self, jobs: Vec<Held>) {
         let mut state = self.state();
         for held in jobs {
-            let held = Arc::new(held);
-            // An entry that is held already was claimed by two of our own pumps at once.
-            if let Entry::Vacant(place) = state.held.entry(held.entry.clone()) {
-                place.insert(Arc::clone(&held));
-                state.buffer.push_back(held);
-            }
+            state.keep(held, VecDeque::push_back);
+        }
+        drop(state);
+        self.waker.wake();
+    }
+
+    /// The same for jobs that waited for a lease to end: they go before the others.
+    pub(super) fn buffer_first(&self, jobs: Vec<Held>) {
+        let mut state = self.state();
+        for held in jobs.into_iter().rev() {
+            state.keep(held, VecDeque::push_front);
         }
         drop(state);
         self.waker.wake();
@@ -162,12 +204,12 @@ impl Shared {
         for finish in finished {
             state.held.remove(&finish.entry);
         }
+        metric::running(self.options.queue, state.busy);
     }
 
     pub(super) fn leave_slot(&self) {
         let mut state = self.state();
         state.busy = state.busy.saturating_sub(1);
-        metric::running(self.options.queue, state.busy);
         drop(state);
         self.freed.notify_one();
     }
@@ -232,8 +274,36 @@ impl Shared {
         let _ = self.outbox.send(message);
     }
 
+    /// Nothing is fetched or started.
     pub(super) fn is_resting(&self) -> bool {
+        self.is_away() || self.halted.load(Ordering::Relaxed)
+    }
+
+    /// This worker stops or is paused by itself.
+    pub(super) fn is_away(&self) -> bool {
         self.stopping.is_cancelled() || self.paused.load(Ordering::Relaxed)
+    }
+
+    /// The queue is paused: what waits here could wait nowhere better, but must not look as if it ran.
+    pub(super) fn halt(&self) {
+        self.halted.store(true, Ordering::Relaxed);
+        self.give_back_waiting();
+    }
+
+    /// The queue is not paused any more.
+    pub(super) fn go_on(&self) {
+        if self.halted.swap(false, Ordering::Relaxed) {
+            self.demand.notify_one();
+            self.waker.wake();
+        }
+    }
+
+    /// Jobs that were called off: those that run are dropped.
+    pub(super) fn call_off(&self, entries: &[String]) {
+        let state = self.state();
+        for held in entries.iter().filter_map(|entry| state.held.get(entry)) {
+            held.called_off.notify_one();
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -1,15 +1,37 @@
 -- Settles deliveries. Each outcome is applied once, however often it is sent; what must not happen twice (a retry, a next
 -- page, a dead letter) is done only by the consumer that holds the entry, or while the entry is still pending.
--- KEYS: stream, delayed, dead, wake, then unique keys and running marks as the records say.
--- ARGV: group, consumer, lease in ms, dead letters kept, then records of 10:
---   verb, entry, job id, mode ('-' none, 'p', 'u'), index of the unique key (the running mark follows it), a, b, c, d, e
+-- KEYS: stream, delayed, dead, wake, then unique keys, running marks and lines as the records say; shares, share, lines,
+--   cancelled.
+-- ARGV: group, consumer, lease in ms, dead letters kept, then records of 10, of 5 for the verbs done, drop and cancel:
+--   verb, entry, job id, mode ('-' none, 'p', 'u'), index of the unique key (its running mark and its line follow), a, b, c, d, e
 -- Answers the entries whose outcome came too late.
 local stream, group, me, lease = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
-local late, gone = {}, {}
+local late, gone, gone_lines = {}, {}, {}
+local shares, share, lines = KEYS[#KEYS - 3], KEYS[#KEYS - 2], KEYS[#KEYS - 1]
+local is_counted, ended = false, {}
 
-local function remove(entry)
+-- One job of an instance less, if it was this that took it from the stream.
+local function count(deleted, line)
+  if deleted == 1 and line then
+    ended[line] = (ended[line] or 0) + 1
+  end
+end
+
+-- Jobs without a unique key are not counted.
+local function line_of(mode, k)
+  return mode ~= '-' and KEYS[k + 2]
+end
+
+local function go(entry, mode, k)
+  gone[#gone + 1] = entry
+  gone_lines[#gone] = line_of(mode, k)
+  is_counted = is_counted or gone_lines[#gone]
+end
+
+-- Removes what goes on elsewhere, or what ends, of which the line is given.
+local function remove(entry, line)
   redis.call('XACK', stream, group, entry)
-  redis.call('XDEL', stream, entry)
+  count(redis.call('XDEL', stream, entry), line)
 end
 
 -- Gives back what the job holds; never what another job holds.
@@ -25,30 +47,40 @@ local verbs = {}
 
 -- A late "done" of a former owner is still true, so nobody is asked who holds the entry.
 function verbs.done(entry, job, mode, k)
-  gone[#gone + 1] = entry
+  go(entry, mode, k)
   release(job, mode, k)
 end
 
+-- It was called off, before it started or while it ran.
+function verbs.cancel(entry, job, mode, k)
+  verbs.done(entry, job, mode, k)
+  if mode == 'p' and holder(KEYS[k]) == job then
+    redis.call('DEL', KEYS[k])
+  end
+end
+
 -- It did not run and holds nothing.
-function verbs.drop(entry)
-  gone[#gone + 1] = entry
+function verbs.drop(entry, _, mode, k)
+  go(entry, mode, k)
 end
 
 -- a: body, b: claim, c: life of the claim in ms, d: mode, e: index of the unique key of the job that follows
-function verbs.next(entry, job, mode, k, body, claim, life, _, e)
+function verbs.next(entry, job, mode, k, body, claim, life, next_mode, e)
   local found = redis.pcall('XPENDING', stream, group, entry, entry, 1)
   if found.err or #found == 0 then
     late[#late + 1] = entry
     return
   end
   local first = mode == 'u' and holder(KEYS[k])
+  local ends = line_of(mode, k)
   if not first or first == job then
     release(job, mode, k)
-    if redis.call('SET', KEYS[tonumber(e)], claim, 'NX', 'PX', life) then
+    if next_mode == '-' or redis.call('SET', KEYS[tonumber(e)], claim, 'NX', 'PX', life) then
       redis.call('XADD', stream, '*', 'e', body)
+      ends = nil -- the page takes its place
     end
   end
-  remove(entry)
+  remove(entry, ends)
 end
 
 -- a: body, b: delay in ms, c: claim, d: life of the claim in ms
@@ -58,7 +90,9 @@ function verbs.later(entry, job, mode, k, body, delay, claim, life)
     return
   end
   local first = mode == 'u' and holder(KEYS[k])
+  local ends = line_of(mode, k)
   if not first or first == job then
+    ends = nil
     schedule(KEYS[2], KEYS[4], body, delay)
     if mode == 'p' then
       release(job, mode, k)
@@ -69,15 +103,15 @@ function verbs.later(entry, job, mode, k, body, delay, claim, life)
       redis.call('SET', KEYS[k], claim, 'PX', life + delay)
     end
   end
-  remove(entry)
+  remove(entry, ends)
 end
 
 -- The same request runs elsewhere: wait for its end, unless another job waits for that already.
 -- a: body, b: delay in ms, c: claim, d: life of the claim in ms
-function verbs.wait(entry, job, _, k, body, delay, claim, life)
+function verbs.wait(entry, job, mode, k, body, delay, claim, life)
   local first = holder(KEYS[k])
   if first and first ~= job then
-    gone[#gone + 1] = entry
+    go(entry, mode, k)
   elseif owned(stream, group, me, entry) then
     schedule(KEYS[2], KEYS[4], body, delay)
     redis.call('SET', KEYS[k], claim, 'PX', life + delay)
@@ -96,7 +130,7 @@ function verbs.dead(entry, job, mode, k, body, reason, deliveries)
   if mode == 'p' and holder(KEYS[k]) == job then
     redis.call('DEL', KEYS[k]) -- it died before it ever started
   end
-  remove(entry)
+  remove(entry, line_of(mode, k))
 end
 
 -- Due for anybody's next rescue, at the head of the line. a: deliveries counted so far
@@ -106,12 +140,44 @@ function verbs.back(entry, _, _, _, deliveries)
   end
 end
 
-for i = 5, #ARGV, 10 do
-  verbs[ARGV[i]](ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4]), ARGV[i + 5], ARGV[i + 6], ARGV[i + 7],
+-- What was called off is neither put off nor followed by a next page, even when that reached its run too late.
+local ends = { next = true, later = true, wait = true }
+local cancelled = redis.call('EXISTS', KEYS[#KEYS]) == 1
+local short = { done = true, drop = true, cancel = true }
+local i = 5
+while i <= #ARGV do
+  local verb = ARGV[i]
+  local after = i + (short[verb] and 5 or 10)
+  if cancelled and ends[verb] and redis.call('ZSCORE', KEYS[#KEYS], ARGV[i + 2]) then
+    verb = 'cancel'
+  end
+  verbs[verb](ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4]), ARGV[i + 5], ARGV[i + 6], ARGV[i + 7],
     ARGV[i + 8], ARGV[i + 9])
+  i = after
 end
 if #gone > 0 then
-  redis.call('XACK', stream, group, unpack(gone))
-  redis.call('XDEL', stream, unpack(gone))
+  -- What was pending is in the stream: then all can be deleted at once, and each counts.
+  if redis.call('XACK', stream, group, unpack(gone)) == #gone or not is_counted then
+    redis.call('XDEL', stream, unpack(gone))
+    for j = 1, #gone do
+      count(1, gone_lines[j])
+    end
+  else
+    for j, entry in ipairs(gone) do
+      count(redis.call('XDEL', stream, entry), gone_lines[j])
+    end
+  end
+end
+local is_lined
+for line, some in pairs(ended) do
+  local instance = string.sub(line, -36)
+  local left = freed(shares, instance, some)
+  if is_lined == nil then
+    is_lined = redis.call('EXISTS', lines) == 1
+  end
+  local room = is_lined and share_of(share) - left or 0
+  if room > 0 then
+    feed(stream, lines, shares, line, instance, math.min(room, some + 1))
+  end
 end
 return late

@@ -21,6 +21,44 @@ local function schedule(delayed, wake, body, delay)
   end
 end
 
+-- Fairness: each instance has a share, that many jobs out of its own line and not ended. What it asks for beyond that waits
+-- in its line, and each end lets the next one out. So whoever asks for little stands behind one share of each of the others
+-- and never behind all that they asked for.
+local function share_of(key)
+  return tonumber(redis.call('GET', key) or 1000)
+end
+
+-- Jobs of an instance that ended or were dropped. Answers how many are left.
+local function freed(shares, instance, count)
+  local left = redis.call('HINCRBY', shares, instance, -count)
+  if left <= 0 then
+    redis.call('HDEL', shares, instance)
+    left = 0
+  end
+  return left
+end
+
+-- Lets jobs out of the line of an instance.
+local function feed(stream, lines, shares, line, instance, count)
+  local bodies = redis.call('LPOP', line, count)
+  if bodies then
+    for _, body in ipairs(bodies) do
+      redis.call('XADD', stream, '*', 'e', body)
+    end
+    redis.call('HINCRBY', shares, instance, #bodies)
+  end
+  if redis.call('EXISTS', line) == 0 then
+    redis.call('ZREM', lines, instance)
+  end
+end
+
+-- Whether the queue ('*') or an instance is paused. A pause begins with the time at which it ends by itself, 0 for never.
+local function is_paused(paused, who)
+  local pause = redis.call('HGET', paused, who)
+  local ends = pause and tonumber(string.match(pause, '^%d+'))
+  return ends and (ends == 0 or ends > now_ms()), ends
+end
+
 -- Whether an entry is delivered to this consumer and not settled. The group may be gone (FLUSHALL): then nothing is.
 local function owned(stream, group, consumer, entry)
   local found = redis.pcall('XPENDING', stream, group, entry, entry, 1, consumer)

@@ -1,0 +1,70 @@
+//! Benchmarks, side by side with what people use today: `bench queue [--quick]`.
+//!
+//! Every subject of a case is a process of its own, against a Redis server of its own, in alternating rounds of one run. A
+//! table goes to standard output, the figures to `target/bench/queue.json`. A reference that cannot run is reported as
+//! missing, with the reason; no figure is ever carried over from another run.
+
+mod apalis_stock;
+mod foreign;
+mod measure;
+mod ours;
+mod plan;
+mod report;
+mod server;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Benchmarks, side by side with what people use today")]
+struct Cli {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// The queue against apalis-redis, Celery and BullMQ.
+    Queue(plan::Options),
+    /// One measurement of one subject; started by the benchmark.
+    #[command(hide = true)]
+    Measure {
+        /// Who is measured.
+        subject: String,
+        /// What is measured.
+        task: String,
+        /// The private Redis.
+        url: String,
+        /// Jobs, or seconds.
+        size: usize,
+    },
+}
+
+fn main() -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    match Cli::parse().what {
+        What::Queue(options) => runtime.block_on(plan::run(&options)),
+        What::Measure { subject, task, url, size } => {
+            // As a task like any other: the main thread would have to be woken for every answer.
+            let measured = runtime.spawn(async move {
+                match subject.as_str() {
+                    "jirafleet" => ours::measure(&task, &url, size).await,
+                    "apalis-redis" => apalis_stock::measure(&task, &url, size).await,
+                    other => panic!("nobody is called {other}"),
+                }
+            });
+            let figures = runtime.block_on(measured).expect("it says why above");
+            println!("{}", serde_json::to_string(&figures).expect("numbers can be written"));
+            // What still runs has nothing to say any more.
+            runtime.shutdown_background();
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+/// Where results and downloads go.
+fn folder() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
+    target.join("bench")
+}
