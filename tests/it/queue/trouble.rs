@@ -151,7 +151,9 @@ async fn after_a_failover_the_new_master_is_found() {
     many(&producer, 1_000).await;
     eventually(async || runs.jobs() > 50).await;
     // Whatever was confirmed is on the replica: what a failover may lose otherwise is Redis' own window.
+    // WAIT looks at what its own connection wrote last: without a write of its own it would wait for nothing.
     let mut raw = house.raw(house.ports[0]).await;
+    let () = redis::cmd("SET").arg("a write of this connection").arg(1).query_async(&mut raw).await.unwrap();
     let copies: u64 = redis::cmd("WAIT").arg(1).arg(5_000).query_async(&mut raw).await.unwrap();
     assert_eq!(copies, 1);
     drop(house.master.take());
