@@ -24,7 +24,7 @@ test: packages ## every test; those with servers start their own
 	@$(CARGO) test --workspace --locked
 
 bench: packages ## every benchmark beside its references: a table here, the figures in target/bench
-	@$(CARGO) build --release --locked --package tests --bin bench >&2
+	@$(CARGO) build --release --locked --package tests --bin bench --bin chaos >&2
 	@"$${CARGO_TARGET_DIR:-target}/release/bench" queue $(ARGS)
 
 fmt: ## format the sources

@@ -32,7 +32,7 @@ use tokio::sync::mpsc;
 
 pub use layer::{AckLayer, AckService, Settled};
 
-use crate::{Backoff, Config, Envelope, Error, QueueName, delivery::Message, metric};
+use crate::{Backoff, Config, Envelope, Error, QueueName, delivery::Message};
 use layer::{Run, Token};
 use shared::Shared;
 
@@ -101,7 +101,7 @@ impl Backend for StreamBackend {
         self.shared.waker.register(cx.waker());
         let Some(held) = self.shared.next() else { return Poll::Pending };
         let envelope = held.envelope.clone();
-        metric::waited(self.shared.options.queue, envelope.job.kind(), held.waited());
+        self.shared.meters.waited(self.shared.options.queue, envelope.job.kind(), held.waited());
         let task = TaskBuilder::new(envelope)
             .task_id(TaskId::from_string(held.envelope.id.to_string()))
             .attempt(held.envelope.attempt as usize)

@@ -13,11 +13,17 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::{Envelope, JobId, touched::millis, unique::UniqueKey};
 
+/// Whether a job that is delivered for the so-maniest time may be what its workers were lost to. The first loss says nothing:
+/// most of what a dead worker held is innocent.
+pub(crate) fn is_suspect(deliveries: u32) -> bool {
+    deliveries > 2
+}
+
 /// A delivery that this process holds: its lease is renewed until its outcome reached Redis.
 #[derive(Debug)]
 pub(crate) struct Held {
     /// The entry's id in the stream; begins with the time at which it became ready.
-    pub(crate) entry: String,
+    pub(crate) entry: Arc<str>,
     /// How often this attempt was delivered, this time included: a count of crashes.
     pub(crate) deliveries: u32,
     pub(crate) envelope: Envelope,
@@ -32,7 +38,7 @@ pub(crate) struct Held {
 
 impl Held {
     pub(crate) fn new(entry: String, deliveries: u32, envelope: Envelope, unique: UniqueKey) -> Self {
-        let (settling, called_off) = (AtomicBool::new(false), Notify::new());
+        let (entry, settling, called_off) = (entry.into(), AtomicBool::new(false), Notify::new());
         Self { entry, deliveries, envelope, unique, trusted_until: None, settling, called_off }
     }
 
@@ -63,7 +69,6 @@ impl Held {
 }
 
 /// What the acker is told.
-#[expect(clippy::large_enum_variant, reason = "most messages are outcomes: a box for each would cost more")]
 #[derive(Debug)]
 pub(crate) enum Message {
     /// May this run?
@@ -77,7 +82,7 @@ pub(crate) enum Message {
 /// One outcome on its way to Redis.
 #[derive(Debug)]
 pub(crate) struct Finish {
-    pub(crate) entry: String,
+    pub(crate) entry: Arc<str>,
     /// Absent for what could not be read.
     pub(crate) held: Option<Arc<Held>>,
     pub(crate) verb: Verb,
@@ -99,7 +104,7 @@ pub(crate) enum Verb {
     Done,
     Drop,
     Cancel,
-    Next { body: Vec<u8>, unique: UniqueKey },
+    Next { body: Vec<u8>, unique: Box<UniqueKey> },
     Later { body: Vec<u8>, delay: Duration },
     Wait { body: Vec<u8>, delay: Duration },
     Dead { body: Vec<u8>, reason: String, deliveries: u32 },
@@ -113,7 +118,7 @@ impl Finish {
     }
 
     pub(crate) fn unread(entry: String, verb: Verb) -> Self {
-        Self { entry, held: None, verb, end: None }
+        Self { entry: entry.into(), held: None, verb, end: None }
     }
 
     /// The same, to be remembered in the history.
@@ -126,13 +131,18 @@ impl Finish {
         matches!(self.verb, Verb::Done) && self.held.as_ref().is_some_and(|held| !held.unique.is_shared())
     }
 
+    /// Whether all that is left is to give back what it held.
+    pub(crate) fn is_good_end(&self) -> bool {
+        matches!(self.verb, Verb::Done) && self.held.as_ref().is_some_and(|held| held.unique.is_shared())
+    }
+
     /// Adds the record of this outcome; `keys` counts the keys of the script so far.
     pub(crate) fn write(&self, script: &mut ScriptInvocation<'_>, keys: &mut usize) {
         let unique = self.held.as_ref().map(|held| &held.unique);
         let job = self.held.as_ref().map_or_else(String::new, |held| held.envelope.id.to_string());
         let index = unique.map_or(0, |unique| add_keys(script, keys, unique));
         let mode = unique.map_or("-", |unique| unique.mode);
-        script.arg(self.verb.name()).arg(&self.entry).arg(job).arg(mode).arg(index);
+        script.arg(self.verb.name()).arg(&*self.entry).arg(job).arg(mode).arg(index);
         match &self.verb {
             Verb::Done | Verb::Drop | Verb::Cancel => {}
             Verb::Next { body, unique } => {

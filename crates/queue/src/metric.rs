@@ -1,8 +1,8 @@
 //! The names of the queue's metrics, in one place. Labels are bounded: queue, kind, outcome.
 
-use std::time::Duration;
+use std::{fmt, sync::OnceLock, time::Duration};
 
-use crate::{Depth, QueueName};
+use crate::{Depth, Job, QueueName};
 
 pub(crate) fn enqueued(queue: QueueName, kind: &'static str, new: bool) {
     let result = if new { "new" } else { "already" };
@@ -16,9 +16,45 @@ pub(crate) fn settled(queue: QueueName, kind: &'static str, outcome: &'static st
         .increment(1);
 }
 
-/// How long a job was ready before it started.
-pub(crate) fn waited(queue: QueueName, kind: &'static str, wait: Duration) {
-    metrics::histogram!("jirafleet_queue_wait_seconds", "queue" => queue.as_str(), "kind" => kind).record(wait);
+/// What every job of a queue changes, found once per kind: to find a figure by its labels costs more than to change it.
+#[derive(Debug, Default)]
+pub(crate) struct Meters([OnceLock<Meter>; Job::KINDS.len()]);
+
+struct Meter {
+    wait: metrics::Histogram,
+    done: metrics::Counter,
+}
+
+impl Meters {
+    fn of(&self, queue: QueueName, kind: &'static str) -> Option<&Meter> {
+        let place = Job::KINDS.iter().position(|known| *known == kind)?;
+        let queue = queue.as_str();
+        Some(self.0[place].get_or_init(|| Meter {
+            wait: metrics::histogram!("jirafleet_queue_wait_seconds", "queue" => queue, "kind" => kind),
+            done: metrics::counter!("jirafleet_queue_jobs_total", "queue" => queue, "kind" => kind, "outcome" => "done"),
+        }))
+    }
+
+    /// How long a job was ready before it started.
+    pub(crate) fn waited(&self, queue: QueueName, kind: &'static str, wait: Duration) {
+        if let Some(meter) = self.of(queue, kind) {
+            meter.wait.record(wait);
+        }
+    }
+
+    /// As `settled`.
+    pub(crate) fn settled(&self, queue: QueueName, kind: &'static str, outcome: &'static str) {
+        match self.of(queue, kind) {
+            Some(meter) if outcome == "done" => meter.done.increment(1),
+            _ => settled(queue, kind, outcome),
+        }
+    }
+}
+
+impl fmt::Debug for Meter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Meter")
+    }
 }
 
 pub(crate) fn rescued(queue: QueueName, count: usize) {

@@ -22,7 +22,7 @@ impl Unique {
     /// How long a key outlives its last sign of life: a leaked one costs this delay, never a standstill.
     const PENDING_LIFE: Duration = Duration::from_secs(10 * 60);
     /// The same for chains; renewed at every start, at every page, and while a run goes on.
-    const UNFINISHED_LIFE: Duration = Duration::from_secs(60 * 60);
+    pub(crate) const UNFINISHED_LIFE: Duration = Duration::from_secs(60 * 60);
 
     pub(crate) fn pending<A: Display, B: Display>(job: &Job, (a, b): (A, B)) -> Self {
         Self::Pending(format!("{}:{a}:{b}", job.kind()))
@@ -40,7 +40,7 @@ pub(crate) struct UniqueKey {
     pub(crate) mode: &'static str,
     /// Holds [`Claim`].
     pub(crate) key: String,
-    /// Holds the id of the job that runs, in mode `p` only (and empty in mode `-`, like the line): two runs of the same request never overlap.
+    /// Holds the id of the job that runs, in mode `p` only (empty in mode `-`, like line and value): two runs of the same request never overlap.
     pub(crate) running: String,
     /// Where the instance's jobs beyond its share wait.
     pub(crate) line: String,
@@ -62,11 +62,12 @@ impl UniqueKey {
             Unique::Unfinished(text) => ("u", text, Unique::UNFINISHED_LIFE),
             Unique::Never => ("-", envelope.id.to_string(), Unique::PENDING_LIFE),
         };
-        let value = Claim { id: envelope.id, turn: envelope.job.turn(), since: envelope.enqueued_at }.to_text();
         let key = keys.unique(&text);
         if mode == "-" {
-            return Self { mode, key, running: String::new(), line: String::new(), value, life };
+            let [running, line, value] = Default::default();
+            return Self { mode, key, running, line, value, life };
         }
+        let value = Claim { id: envelope.id, turn: envelope.job.turn(), since: envelope.enqueued_at }.to_text();
         let line = keys.line(envelope.job.instance());
         Self { mode, key, running: keys.running(&text), line, value, life }
     }

@@ -41,24 +41,24 @@ async fn a_victim_of_poison() {
     let Ok(place) = std::env::var(VICTIM) else { return };
     let (url, prefix) = place.rsplit_once(' ').unwrap();
     let config = Config { url: url.to_owned(), prefix: prefix.to_owned() };
-    let options = BackendOptions { max_deliveries: 3, ..options("pod-1") };
+    let lease = Duration::from_millis(300);
+    let options = BackendOptions { max_deliveries: 3, lease, ..options("pod-1") };
     let worker = Worker::start(&config, options, |envelope: Envelope| async move {
         match envelope.job {
             Job::SyncDirectory { .. } => std::process::abort(),
-            _ => Outcome::Done,
+            // Long enough to be under way when its neighbour takes the process down.
+            Job::Probe { .. } => tokio::time::sleep(Duration::from_millis(200)).await,
+            _ => {}
         }
+        Outcome::Done
     });
     let _ = worker.task.await;
 }
 
-#[tokio::test]
-async fn a_job_that_aborts_its_process_is_buried_after_three_processes() {
-    let (config, producer) = producer().await;
-    let job = directory();
-    producer.enqueue(job.clone()).await.unwrap();
+/// Starts one process after the other until all is settled. Answers how many were taken down.
+async fn send_victims(config: &Config, is_settled: impl AsyncFn() -> bool) -> usize {
     let mut aborted = 0;
-    let dead = async || producer.depth(QueueName::Bulk).await.unwrap().dead == 1;
-    while !dead().await {
+    while !is_settled().await {
         let mut victim = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "queue::poison::a_victim_of_poison", "--nocapture"])
             .env(VICTIM, format!("{} {}", config.url, config.prefix))
@@ -67,22 +67,51 @@ async fn a_job_that_aborts_its_process_is_buried_after_three_processes() {
             .spawn()
             .unwrap();
         within(async {
-            while victim.try_wait().unwrap().is_none() && !dead().await {
+            while victim.try_wait().unwrap().is_none() && !is_settled().await {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         })
         .await;
         let _ = victim.kill();
-        if victim.wait().unwrap().code().is_none() && !dead().await {
+        if victim.wait().unwrap().code().is_none() && !is_settled().await {
             aborted += 1;
         }
         assert!(aborted <= 3, "it goes round for ever");
     }
+    aborted
+}
+
+#[tokio::test]
+async fn a_job_that_aborts_its_process_is_buried_after_three_processes() {
+    let (config, producer) = producer().await;
+    let job = directory();
+    producer.enqueue(job.clone()).await.unwrap();
+    let aborted = send_victims(&config, async || producer.depth(QueueName::Bulk).await.unwrap().dead == 1).await;
     assert_eq!(aborted, 3);
     let letter = letter(&producer).await;
     assert_eq!(letter.reason, "its worker was lost 3 times while it had this job");
     assert_eq!(letter.envelope.unwrap().job, job);
     goes_on(&config, &producer).await;
+}
+
+/// What a dead worker held together must not be held together for ever, or the poison buries all of it.
+#[tokio::test]
+async fn poison_does_not_take_its_neighbours_to_the_grave() {
+    let (config, producer) = producer().await;
+    let poison = directory();
+    producer.enqueue(poison.clone()).await.unwrap();
+    for number in 0..5 {
+        let note = number.to_string();
+        producer.enqueue(Job::Probe { instance: InstanceId::generate(), note }).await.unwrap();
+    }
+    let aborted = send_victims(&config, async || producer.is_idle().await.unwrap()).await;
+    assert_eq!((aborted, letter(&producer).await.envelope.unwrap().job), (3, poison));
+    let done = producer.finished(QueueName::Bulk, 0, 100).await.unwrap();
+    assert_eq!(
+        done.iter().filter(|finished| finished.outcome == "done").count(),
+        5,
+        "each of the others ran to its end"
+    );
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use std::{
 };
 
 use redis::{FromRedisValue, Pipeline, RedisResult, ScriptInvocation, aio::MultiplexedConnection};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::{line::Line, parking, shared::Shared};
 use crate::{
@@ -22,6 +22,7 @@ use crate::{
     metric,
     scripts::{FINISH, RECORDS, START},
     touched::millis,
+    unique::Unique,
 };
 
 /// How long one script may take.
@@ -34,7 +35,7 @@ const BUSY_WAIT: Duration = Duration::from_millis(200);
 const BATCH_BYTES: usize = 4 << 20;
 
 pub(super) async fn run(shared: Arc<Shared>, mut inbox: mpsc::UnboundedReceiver<Message>) {
-    let mut acker = Acker { line: Line::new(&shared, RESPONSE), shared };
+    let mut acker = Acker { line: Line::new(&shared, RESPONSE), shared, history: None };
     let mut batch = Vec::with_capacity(RECORDS);
     loop {
         tokio::select! {
@@ -64,6 +65,8 @@ impl Request {
 struct Acker {
     shared: Arc<Shared>,
     line: Line,
+    /// Writes the history of the last batch.
+    history: Option<JoinHandle<()>>,
 }
 
 impl Acker {
@@ -81,6 +84,7 @@ impl Acker {
             self.start_all(starts).await;
         }
         for done in flushes {
+            self.end_history().await;
             let _ = done.send(());
         }
     }
@@ -171,7 +175,7 @@ impl Acker {
             }
             Err(error) if batch.len() == 1 => {
                 // Its lease runs out and it is delivered again: late, not lost.
-                tracing::error!(%error, entry = batch[0].entry, "Redis refused an outcome");
+                tracing::error!(%error, entry = &*batch[0].entry, "Redis refused an outcome");
                 self.shared.settled(batch);
             }
             // One of them is refused; the others must not suffer for it.
@@ -185,7 +189,8 @@ impl Acker {
 
     fn applied(&self, batch: &[Finish], late: &[String]) {
         self.shared.settled(batch);
-        let missed = batch.iter().filter(|finish| finish.verb.matters() && late.contains(&finish.entry));
+        let missed =
+            batch.iter().filter(|finish| finish.verb.matters() && late.iter().any(|entry| **entry == *finish.entry));
         let mut count = 0;
         for finish in missed {
             count += 1;
@@ -195,10 +200,20 @@ impl Acker {
         metric::outcomes_late(self.shared.options.queue, count);
     }
 
-    /// The history is a convenience: when it cannot be written, nobody waits for it.
+    /// The history is a convenience: when it cannot be written, nobody waits for it, and the next batch need not either.
     async fn remember(&mut self, batch: &[Finish]) {
-        if let (Some(pipe), Ok(mut connection)) = (history::pipe(&self.shared.keys, batch), self.line.get().await) {
-            let _ = pipe.query_async::<()>(&mut connection).await;
+        let Some(pipe) = history::pipe(&self.shared.keys, batch) else { return };
+        self.end_history().await;
+        if let Ok(mut connection) = self.line.get().await {
+            self.history = Some(tokio::spawn(async move {
+                let _ = pipe.query_async::<()>(&mut connection).await;
+            }));
+        }
+    }
+
+    async fn end_history(&mut self) {
+        if let Some(history) = self.history.take() {
+            let _ = history.await;
         }
     }
 
@@ -224,24 +239,29 @@ impl Acker {
 }
 
 fn ask(shared: &Shared, starts: &[Arc<Held>]) -> ScriptInvocation<'static> {
-    let options = &shared.options;
+    let (options, keys) = (&shared.options, &shared.keys);
     let mut script = START.prepare_invoke();
     let now = Instant::now();
     let trusted = starts.iter().all(|held| held.is_trusted(now));
-    script.key(&shared.keys.stream).arg(GROUP).arg(&options.consumer).arg(millis(options.lease)).arg(u8::from(trusted));
+    script.key(&keys.stream).arg(GROUP).arg(&options.consumer).arg(millis(options.lease));
+    script.arg(millis(Unique::UNFINISHED_LIFE)).arg(u8::from(trusted));
     for held in starts {
         let unique = &held.unique;
         // Every key of a script must be in the queue's slot, also one that the script leaves alone.
-        script.key(&unique.key).key(if unique.is_shared() { &unique.running } else { &unique.key });
-        script.arg(&held.entry).arg(held.envelope.id.to_string());
-        script
-            .arg(unique.mode)
-            .arg(&unique.value)
-            .arg(millis(unique.life))
-            .arg(held.envelope.job.instance().to_string());
+        let (key, running) =
+            if unique.is_shared() { (&unique.key, &unique.running) } else { (&keys.stream, &keys.stream) };
+        script.key(key).key(running);
+        script.arg(&*held.entry).arg(named(held));
+        script.arg(if unique.mode == "u" { unique.value.as_str() } else { "" });
+        script.arg(held.envelope.job.instance().to_string());
     }
-    script.key(&shared.keys.paused).key(&shared.keys.cancelled);
+    script.key(&keys.paused).key(&keys.cancelled);
     script
+}
+
+/// The mode of a job's unique key and the job's id in one: every argument costs both sides.
+fn named(held: &Held) -> String {
+    format!("{}{}", held.unique.mode, held.envelope.id)
 }
 
 fn tell(shared: &Shared, batch: &[Finish]) -> Request {
@@ -252,8 +272,14 @@ fn tell(shared: &Shared, batch: &[Finish]) -> Request {
     let mut script = FINISH.prepare_invoke();
     script.key(&keys.stream).key(&keys.delayed).key(&keys.dead).key(&keys.wake);
     script.arg(GROUP).arg(&options.consumer).arg(millis(options.lease)).arg(KEPT);
-    let mut count = 4;
-    for finish in batch {
+    let (good, others): (Vec<&Finish>, Vec<&Finish>) = batch.iter().partition(|finish| finish.is_good_end());
+    script.arg(good.len());
+    for held in good.iter().filter_map(|finish| finish.held.as_ref()) {
+        script.key(&held.unique.key).key(&held.unique.running).key(&held.unique.line);
+        script.arg(&*held.entry).arg(named(held));
+    }
+    let mut count = 4 + 3 * good.len();
+    for finish in others {
         finish.write(&mut script, &mut count);
     }
     script.key(&keys.shares).key(&keys.share).key(&keys.lines).key(&keys.cancelled);
@@ -263,7 +289,7 @@ fn tell(shared: &Shared, batch: &[Finish]) -> Request {
 /// What went well and holds nothing needs no script: both commands in one step, in a third of the time. Answers, as the
 /// script does, with what came too late: nothing ever does.
 fn forget(keys: &Keys, batch: &[Finish]) -> Pipeline {
-    let entries: Vec<&String> = batch.iter().map(|finish| &finish.entry).collect();
+    let entries: Vec<&str> = batch.iter().map(|finish| &*finish.entry).collect();
     let mut pipe = redis::pipe();
     pipe.atomic();
     pipe.cmd("XACK").arg(&keys.stream).arg(GROUP).arg(&entries).ignore();

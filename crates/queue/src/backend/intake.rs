@@ -30,8 +30,10 @@ pub(super) struct Fetched {
 }
 
 impl Shared {
+    /// Reads what the reader fetched, and told to expect.
     pub(super) fn take_in(&self, fetched: Vec<Fetched>) {
-        self.buffer(fetched.into_iter().filter_map(|entry| self.read(entry)).collect());
+        let count = fetched.len();
+        self.buffer(fetched.into_iter().filter_map(|entry| self.read(entry)).collect(), count);
     }
 
     /// The same for what others lost.

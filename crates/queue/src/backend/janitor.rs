@@ -10,7 +10,8 @@ use super::{
     fair,
     gauges::{self, Gauges},
     line::{Line, is_group_missing},
-    parking, reader,
+    parking,
+    reader::{self, Claimed},
     shared::Shared,
 };
 use crate::{
@@ -35,8 +36,8 @@ const SAFEGUARD: Duration = Duration::from_secs(10);
 /// Between two looks for workers that are gone, and how long they must have been silent.
 const REAP_EVERY: Duration = Duration::from_secs(600);
 const REAP_IDLE: Duration = Duration::from_secs(3600);
-/// The same when the last look found as many as were asked for.
-const AGAIN: Duration = Duration::from_millis(100);
+/// The same when the last look left some.
+const AGAIN: Duration = Duration::from_millis(20);
 /// Orphans taken over in one look: more would drown this worker in foreign work.
 const RESCUED: usize = 100;
 
@@ -217,7 +218,7 @@ fn renewal(shared: &Shared, held: &[Arc<Held>]) -> redis::ScriptInvocation<'stat
     let mut keys = 1;
     for held in held {
         let index = add_keys(&mut script, &mut keys, &held.unique);
-        script.arg(&held.entry).arg(held.envelope.id.to_string());
+        script.arg(&*held.entry).arg(held.envelope.id.to_string());
         script.arg(held.unique.mode).arg(index).arg(millis(held.unique.life));
     }
     script.key(&shared.keys.cancelled);
@@ -246,15 +247,16 @@ async fn rescue(shared: &Shared, connection: &mut MultiplexedConnection) -> Redi
     }
     let lease = shared.options.lease;
     let mut pending = redis::cmd("XPENDING");
-    pending.arg(&shared.keys.stream).arg(GROUP).arg("IDLE").arg(millis(lease)).arg("-").arg("+").arg(room);
-    let taken = reader::claim(shared, connection, &pending, lease).await?;
+    // More than there is room for: suspects that wait for their turn must not hide the others.
+    pending.arg(&shared.keys.stream).arg(GROUP).arg("IDLE").arg(millis(lease)).arg("-").arg("+").arg(RECORDS);
+    let Claimed { taken, is_partial } = reader::claim(shared, connection, &pending, lease, room).await?;
     let count = taken.len();
     if count > 0 {
         tracing::info!(queue = shared.options.queue.as_str(), count, "jobs of lost workers were rescued");
         metric::rescued(shared.options.queue, count);
         shared.take_over(taken);
     }
-    Ok(count == room)
+    Ok(is_partial)
 }
 
 /// Forgets consumers that were silent for long and hold nothing; the one named at once.

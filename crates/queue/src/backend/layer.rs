@@ -141,7 +141,7 @@ impl Run {
         self.is_settled = true;
         let settlement = settle(&self.held.envelope, outcome, &self.shared.options.backoff, Utc::now());
         let (settled, verb) = self.verb(settlement);
-        metric::settled(self.shared.options.queue, self.held.envelope.job.kind(), settled.outcome());
+        self.shared.meters.settled(self.shared.options.queue, self.held.envelope.job.kind(), settled.outcome());
         let finish = Finish::of(&self.held, verb);
         // What ended goes into the history; what is put off has not.
         let has_ended = !matches!(settled, Settled::Snoozed | Settled::Retried);
@@ -164,7 +164,9 @@ impl Run {
         match settlement {
             Settlement::Done => (Settled::Done, Verb::Done),
             Settlement::Next(envelope) => match envelope.encode() {
-                Ok(body) => (Settled::Next, Verb::Next { body, unique: UniqueKey::of(&envelope, &self.shared.keys) }),
+                Ok(body) => {
+                    (Settled::Next, Verb::Next { body, unique: UniqueKey::of(&envelope, &self.shared.keys).into() })
+                }
                 Err(error) => self.dead(&self.held.envelope, format!("its next page was refused: {error}")),
             },
             Settlement::Snooze(envelope, delay) => (Settled::Snoozed, Verb::Later { body: envelope.bytes(), delay }),

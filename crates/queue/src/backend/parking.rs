@@ -25,7 +25,7 @@ pub(super) fn park(shared: &Shared, parked: &[Arc<Held>]) -> ScriptInvocation<'s
     for held in parked {
         let instance = held.envelope.job.instance();
         script.key(&held.unique.key).key(keys.parked_of(instance));
-        script.arg(&held.entry).arg(held.envelope.id.to_string()).arg(instance.to_string());
+        script.arg(&*held.entry).arg(held.envelope.id.to_string()).arg(instance.to_string());
         let claim = if held.unique.is_shared() { held.unique.value.as_str() } else { "" };
         script.arg(held.envelope.bytes()).arg(claim).arg(millis(held.unique.life));
     }

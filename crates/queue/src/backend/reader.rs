@@ -2,14 +2,16 @@
 //! nothing.
 
 use std::{
+    collections::HashMap,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
 use redis::{RedisResult, aio::MultiplexedConnection};
+use tokio::sync::mpsc;
 
 use super::{intake::Fetched, line::Line, shared::Shared};
-use crate::keys::GROUP;
+use crate::{delivery, keys::GROUP};
 
 /// How long one read waits for a job.
 const BLOCK: Duration = Duration::from_secs(2);
@@ -24,8 +26,18 @@ const FRESH: Duration = Duration::from_secs(1);
 /// Entries with their fields, as `XREADGROUP` and `XCLAIM` answer.
 type Entries = Vec<(String, Vec<Vec<u8>>)>;
 
+/// Deliveries that are decoded at once. More are decoded by a task of their own, while the next ones are fetched.
+const FEW: usize = 32;
+
 pub(super) async fn run(shared: Arc<Shared>) {
     let mut line = Line::new(&shared, RESPONSE);
+    let (sender, mut fetched) = mpsc::channel(1);
+    let ours = Arc::clone(&shared);
+    let intake = tokio::spawn(async move {
+        while let Some(fetched) = fetched.recv().await {
+            ours.take_in(fetched);
+        }
+    });
     while !shared.stopping.is_cancelled() {
         let room = shared.room();
         if room == 0 {
@@ -38,11 +50,18 @@ pub(super) async fn run(shared: Arc<Shared>) {
         match fetch(&shared, &mut line, room).await {
             Ok(fetched) => {
                 line.works();
-                shared.take_in(fetched);
+                if shared.expect(fetched.len()) <= FEW {
+                    shared.take_in(fetched);
+                } else {
+                    // It ends only when we do.
+                    let _ = sender.send(fetched).await;
+                }
             }
             Err(error) => line.broke(&error).await,
         }
     }
+    drop(sender);
+    let _ = intake.await;
     shared.reader_ended.cancel();
 }
 
@@ -87,21 +106,30 @@ async fn settle_in(shared: &Shared, connection: &mut MultiplexedConnection) -> R
     }
     let mut pending = redis::cmd("XPENDING");
     pending.arg(&shared.keys.stream).arg(GROUP).arg("-").arg("+").arg(1_000).arg(&shared.options.consumer);
-    claim(shared, connection, &pending, Duration::ZERO).await
+    Ok(claim(shared, connection, &pending, Duration::ZERO, usize::MAX).await?.taken)
 }
 
-/// Takes over the entries that an `XPENDING` lists, except what we hold. Counts as a delivery, by which poison is known.
+/// What was taken over.
+pub(super) struct Claimed {
+    pub(super) taken: Vec<Fetched>,
+    /// Whether there was more than could be taken.
+    pub(super) is_partial: bool,
+}
+
+/// Takes over up to `room` of the entries that an `XPENDING` lists, except what we hold. Counts as a delivery, by which poison
+/// is known.
 pub(super) async fn claim(
     shared: &Shared,
     connection: &mut MultiplexedConnection,
     pending: &redis::Cmd,
     idle: Duration,
-) -> RedisResult<Vec<Fetched>> {
+    room: usize,
+) -> RedisResult<Claimed> {
     let found: Vec<(String, String, u64, u32)> = pending.query_async(connection).await?;
-    let mut counts: std::collections::HashMap<String, u32> =
-        found.into_iter().filter(|(entry, ..)| !shared.holds(entry)).map(|(entry, .., count)| (entry, count)).collect();
+    let orphans = found.into_iter().map(|(entry, .., count)| (entry, count)).filter(|(entry, _)| !shared.holds(entry));
+    let (mut counts, is_partial) = choose(orphans, room, shared.holds_suspect());
     if counts.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Claimed { taken: Vec::new(), is_partial });
     }
     let mut take = redis::cmd("XCLAIM");
     take.arg(&shared.keys.stream).arg(GROUP).arg(&shared.options.consumer).arg(crate::touched::millis(idle));
@@ -117,5 +145,44 @@ pub(super) async fn claim(
         })
         .collect();
     taken.sort_by(|one, other| one.entry.cmp(&other.entry));
-    Ok(taken)
+    Ok(Claimed { taken, is_partial })
+}
+
+/// Which orphans are taken, with their deliveries so far, and whether others are left. Suspects are taken one by one: were
+/// they together again, the one that takes its worker down would bury the others with it. Which one is chance, or all workers
+/// would reach for the same.
+fn choose(
+    orphans: impl Iterator<Item = (String, u32)>,
+    room: usize,
+    has_suspect: bool,
+) -> (HashMap<String, u32>, bool) {
+    let (mut suspects, mut others): (Vec<_>, Vec<_>) = orphans.partition(|(_, count)| delivery::is_suspect(count + 1));
+    let all = suspects.len() + others.len();
+    others.truncate(room);
+    if !has_suspect && !suspects.is_empty() && others.len() < room {
+        others.push(suspects.swap_remove(rand::random_range(0..suspects.len())));
+    }
+    let is_partial = others.len() < all;
+    (others.into_iter().collect(), is_partial)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suspects_are_taken_one_by_one_and_hold_nobody_up() {
+        let orphans =
+            || [("a", 2), ("b", 1), ("c", 4), ("d", 1), ("e", 1)].map(|(entry, count)| (entry.to_owned(), count));
+        let choose = |room, has_suspect| {
+            let (chosen, is_partial) = choose(orphans().into_iter(), room, has_suspect);
+            let mut names: Vec<String> = chosen.into_keys().collect();
+            names.sort_unstable();
+            (names.concat(), is_partial)
+        };
+        let one_suspect = [("abde".to_owned(), true), ("bcde".to_owned(), true)];
+        assert!((0..20).all(|_| one_suspect.contains(&choose(9, false))));
+        assert_eq!(choose(9, true), ("bde".to_owned(), true));
+        assert_eq!(choose(2, false), ("bd".to_owned(), true));
+    }
 }

@@ -17,9 +17,9 @@ use super::BackendOptions;
 use crate::{
     Config, Error,
     connection::{Connector, Outage},
-    delivery::{Finish, Held, Message, Verb},
+    delivery::{self, Finish, Held, Message, Verb},
     keys::Keys,
-    metric,
+    metric::{self, Meters},
     scripts::RECORDS,
 };
 
@@ -29,6 +29,7 @@ pub(super) struct Shared {
     pub(super) keys: Keys,
     pub(super) connector: Connector,
     pub(super) outage: Outage,
+    pub(super) meters: Meters,
     /// The worker's loop.
     pub(super) waker: AtomicWaker,
     /// Room was made, or it is time to look again.
@@ -54,8 +55,10 @@ pub(super) struct Shared {
 #[derive(Debug, Default)]
 struct State {
     /// Everything whose outcome is not in Redis yet, by entry: what leases are renewed for.
-    held: HashMap<String, Arc<Held>>,
-    /// Fetched, not yet asked for.
+    held: HashMap<Arc<str>, Arc<Held>>,
+    /// Fetched, not yet read.
+    arriving: usize,
+    /// Read, not yet asked for.
     buffer: VecDeque<Arc<Held>>,
     /// May run, not yet taken by the worker.
     ready: VecDeque<Arc<Held>>,
@@ -69,7 +72,7 @@ impl State {
     /// An entry that is held already was claimed by two of our own pumps at once.
     fn keep(&mut self, held: Held, put: fn(&mut VecDeque<Arc<Held>>, Arc<Held>)) {
         let held = Arc::new(held);
-        if let Entry::Vacant(place) = self.held.entry(held.entry.clone()) {
+        if let Entry::Vacant(place) = self.held.entry(Arc::clone(&held.entry)) {
             place.insert(Arc::clone(&held));
             put(&mut self.buffer, held);
         }
@@ -87,6 +90,7 @@ impl Shared {
             connector: Connector::new(config)?,
             options,
             outage: Outage::default(),
+            meters: Meters::default(),
             waker: AtomicWaker::new(),
             demand: Notify::new(),
             freed: Notify::new(),
@@ -112,7 +116,7 @@ impl Shared {
             self.start_some(&mut state);
         }
         let next = state.ready.pop_front();
-        if state.buffer.len() <= self.options.prefetch / 2 {
+        if self.is_low(&state) {
             self.demand.notify_one();
         }
         next
@@ -139,11 +143,23 @@ impl Shared {
             return 0;
         }
         let state = self.state();
-        if state.buffer.len() > self.options.prefetch / 2 {
+        if !self.is_low(&state) {
             return 0;
         }
         let wanted = self.options.slots + self.options.prefetch;
-        wanted.saturating_sub(state.busy + state.buffer.len()).min(RECORDS)
+        wanted.saturating_sub(state.busy + state.arriving + state.buffer.len()).min(RECORDS)
+    }
+
+    /// Whether it is worth a round trip to fetch more: early enough that the next ones are here before these are used up.
+    fn is_low(&self, state: &State) -> bool {
+        state.arriving + state.buffer.len() <= self.options.prefetch * 3 / 4
+    }
+
+    /// So many were fetched and come to `buffer` soon; answers how many are on that way.
+    pub(super) fn expect(&self, count: usize) -> usize {
+        let mut state = self.state();
+        state.arriving += count;
+        state.arriving
     }
 
     /// How many orphans may be taken over: up to a slot's worth more than what is prefetched, or workers that are busy all the
@@ -156,9 +172,10 @@ impl Shared {
         (2 * self.options.slots + self.options.prefetch).saturating_sub(state.busy + state.buffer.len())
     }
 
-    /// Jobs that were delivered and can be read.
-    pub(super) fn buffer(&self, jobs: Vec<Held>) {
+    /// Jobs that were delivered and can be read, of so many that were expected.
+    pub(super) fn buffer(&self, jobs: Vec<Held>, expected: usize) {
         let mut state = self.state();
+        state.arriving -= expected;
         for held in jobs {
             state.keep(held, VecDeque::push_back);
         }
@@ -244,21 +261,26 @@ impl Shared {
         self.state().held.contains_key(entry)
     }
 
+    /// Whether we have one of those that are taken over one by one.
+    pub(super) fn holds_suspect(&self) -> bool {
+        self.state().held.values().any(|held| delivery::is_suspect(held.deliveries))
+    }
+
     /// Leases that are somebody else's by now: what waits must not start, what runs is told by its late outcome.
     pub(super) fn lose(&self, entries: &[String]) {
         let mut state = self.state();
         let mut lost = 0;
         for entry in entries {
-            let Some(held) = state.held.get(entry) else { continue };
+            let Some(held) = state.held.get(entry.as_str()) else { continue };
             if held.is_settling() {
                 continue;
             }
             lost += 1;
             tracing::warn!(job.id = %held.envelope.id, "a lease was lost: another worker has this job now, or Redis forgot it");
-            state.held.remove(entry);
-            state.buffer.retain(|waiting| waiting.entry != *entry);
+            state.held.remove(entry.as_str());
+            state.buffer.retain(|waiting| *waiting.entry != **entry);
             let ready = state.ready.len();
-            state.ready.retain(|waiting| waiting.entry != *entry);
+            state.ready.retain(|waiting| *waiting.entry != **entry);
             state.busy = state.busy.saturating_sub(ready - state.ready.len());
         }
         drop(state);
@@ -301,7 +323,7 @@ impl Shared {
     /// Jobs that were called off: those that run are dropped.
     pub(super) fn call_off(&self, entries: &[String]) {
         let state = self.state();
-        for held in entries.iter().filter_map(|entry| state.held.get(entry)) {
+        for held in entries.iter().filter_map(|entry| state.held.get(entry.as_str())) {
             held.called_off.notify_one();
         }
     }

@@ -1,8 +1,9 @@
 -- Settles deliveries. Each outcome is applied once, however often it is sent; what must not happen twice (a retry, a next
 -- page, a dead letter) is done only by the consumer that holds the entry, or while the entry is still pending.
--- KEYS: stream, delayed, dead, wake, then unique keys, running marks and lines as the records say; shares, share, lines,
---   cancelled.
--- ARGV: group, consumer, lease in ms, dead letters kept, then records of 10, of 5 for the verbs done, drop and cancel:
+-- KEYS: stream, delayed, dead, wake, then three per good end (its unique key, running mark and line), then unique keys,
+--   running marks and lines as the records say; shares, share, lines, cancelled.
+-- ARGV: group, consumer, lease in ms, dead letters kept, how many ended well and hold something, two for each of these (its
+--   entry; its mode followed by its job id), then records of 10, of 5 for the verbs done, drop and cancel:
 --   verb, entry, job id, mode ('-' none, 'p', 'u'), index of the unique key (its running mark and its line follow), a, b, c, d, e
 -- Answers the entries whose outcome came too late.
 local stream, group, me, lease = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
@@ -144,7 +145,27 @@ end
 local ends = { next = true, later = true, wait = true }
 local cancelled = redis.call('EXISTS', KEYS[#KEYS]) == 1
 local short = { done = true, drop = true, cancel = true }
-local i = 5
+-- Good ends are most of all: what they hold is looked at and given back by one command each, not one per job.
+local i, good = 6, tonumber(ARGV[5])
+if good > 0 then
+  local holds, free = {}, {}
+  for j = 0, good - 1 do
+    local is_pending = string.sub(ARGV[i + 2 * j + 1], 1, 1) == 'p'
+    holds[#holds + 1] = KEYS[5 + 3 * j + (is_pending and 1 or 0)]
+  end
+  local holders = redis.call('MGET', unpack(holds))
+  for j = 0, good - 1 do
+    gone[#gone + 1] = ARGV[i + 2 * j]
+    gone_lines[#gone] = KEYS[7 + 3 * j]
+    if holders[j + 1] and string.sub(holders[j + 1], 1, 36) == string.sub(ARGV[i + 2 * j + 1], 2) then
+      free[#free + 1] = holds[j + 1]
+    end
+  end
+  if #free > 0 then
+    redis.call('DEL', unpack(free))
+  end
+  is_counted, i = true, i + 2 * good
+end
 while i <= #ARGV do
   local verb = ARGV[i]
   local after = i + (short[verb] and 5 or 10)

@@ -5,6 +5,8 @@
 //! missing, with the reason; no figure is ever carried over from another run.
 
 mod apalis_stock;
+mod chaos;
+mod floor;
 mod foreign;
 mod measure;
 mod ours;
@@ -25,7 +27,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum What {
-    /// The queue against apalis-redis, Celery and BullMQ.
+    /// The queue against apalis-redis, Celery, BullMQ and what Redis itself can do.
     Queue(plan::Options),
     /// One measurement of one subject; started by the benchmark.
     #[command(hide = true)]
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
                 match subject.as_str() {
                     "jirafleet" => ours::measure(&task, &url, size).await,
                     "apalis-redis" => apalis_stock::measure(&task, &url, size).await,
+                    "redis-streams" => floor::measure(&task, &url, size).await,
                     other => panic!("nobody is called {other}"),
                 }
             });

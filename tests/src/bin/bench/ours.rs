@@ -33,6 +33,7 @@ pub(crate) async fn measure(task: &str, url: &str, size: usize) -> Figures {
         "one" => bench.one(size).await,
         "latency" => bench.latency(size).await,
         "idle" => bench.idle(size).await,
+        "chaos" => crate::chaos::measure(size).await,
         "due" => bench.due(size).await,
         "promote" => bench.promote(size, Slots::Taken).await,
         "promote_and_drain" => bench.promote(size, Slots::Free).await,

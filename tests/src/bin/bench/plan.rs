@@ -45,8 +45,8 @@ struct Measurement {
     is_quick: bool,
 }
 
-const ALL: &[&str] = &["jirafleet", "apalis-redis", "celery", "bullmq"];
-const RUST: &[&str] = &["jirafleet", "apalis-redis"];
+const ALL: &[&str] = &["jirafleet", "redis-streams", "apalis-redis", "celery", "bullmq"];
+const RUST: &[&str] = &["jirafleet", "redis-streams", "apalis-redis"];
 const OURS: &[&str] = &["jirafleet"];
 /// Figures that no reference is asked for.
 const OURS_ALONE: &[&str] = &["client_us", "redis_us", "redis_mb", "longest_ms"];
@@ -103,6 +103,13 @@ const MEASUREMENTS: &[Measurement] = &[
     Measurement { name: "promote_1m", task: "promote", size: 1_000_000, keeps: Keeps::Nothing, rounds: 2, subjects: OURS, left_out: &[], is_quick: false, cases: &[
         ("rate", "promote_1m", "jobs/s", HIGHER),
         ("longest_ms", "promote_1m_longest_command_ms", "ms", LOWER),
+    ] },
+    Measurement { name: "chaos", task: "chaos", size: 100_000, keeps: Keeps::Nothing, rounds: 1, subjects: OURS, left_out: &[], is_quick: false, cases: &[
+        ("lost", "chaos_lost", "jobs", LOWER),
+        ("doubled_effects", "chaos_doubled_effects", "effects", LOWER),
+        ("dead", "chaos_buried", "jobs", LOWER),
+        ("duplicates", "chaos_run_twice", "jobs", LOWER),
+        ("rescue_p99_s", "rescue_p99_s", "s", LOWER),
     ] },
     Measurement { name: "promote_1m_and_drain", task: "promote_and_drain", size: 1_000_000, keeps: Keeps::Nothing, rounds: 2, subjects: OURS, left_out: &[], is_quick: false, cases: &[
         ("rate", "promote_1m_while_draining", "jobs/s", HIGHER),

@@ -38,10 +38,8 @@ pub(crate) async fn run(work: Work) {
     let config = Config { url: work.url.clone(), prefix: crate::server::PREFIX.to_owned() };
     let backoff = Backoff { base: Duration::from_millis(50), cap: Duration::from_secs(1) };
     let lease = Duration::from_millis(work.lease_ms);
-    // Who is killed is chance here and not the job's fault: nothing is poison.
-    let max_deliveries = 1_000;
-    let default = BackendOptions::new(QueueName::Bulk, &work.name, work.slots);
-    let options = BackendOptions { lease, backoff, max_deliveries, ..default };
+    // The usual bound on deliveries: who is killed is chance here, so nothing may be buried as poison.
+    let options = BackendOptions { lease, backoff, ..BackendOptions::new(QueueName::Bulk, &work.name, work.slots) };
     let backend = StreamBackend::new(&config, options).expect("the harness gives good options");
     let busy = work.busy_ms;
     let handler = move |envelope: Envelope| {
