@@ -2,7 +2,7 @@
 //!
 //! Pure: no I/O, no runtime, no clock. Everything else in the workspace speaks in these types.
 
-mod adf;
+pub mod adf;
 mod changelog;
 mod comment;
 mod field;
