@@ -90,7 +90,9 @@ mod tests {
     use super::*;
 
     fn away(status: Option<u16>) -> Failure {
-        jira::Error::Unavailable { route: "/x", status, reason: "away".to_owned() }.into()
+        let asked = jira::Asked { site: "https://acme.atlassian.net".to_owned(), route: "/x", trace: None };
+        let (asked, trouble) = (Box::new(asked), jira::Trouble::Server);
+        jira::Error::Unavailable { asked, status, trouble, reason: "away".to_owned() }.into()
     }
 
     #[test]

@@ -3,102 +3,48 @@
 //! A question is paid for, sent, and its answer believed only when it provably came from our own account.
 
 use std::{
+    pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use chrono::Utc;
-use domain::{AccountId, Instance, InstanceId, Invalid, Site, storable_json};
+use domain::{AccountId, Invalid, storable_json};
 use reqwest::{StatusCode, Url, header, redirect};
-use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
-    Budgets, Error, Priority,
+    Budgets, ClientConfig, Error, Priority,
+    access::{Access, Pass},
     answer::{self, Answer},
-    budget::{Budget, throttled},
+    budget::Budget,
     directory::Myself,
+    error::Asked,
     identity::{self, Identity, Verdict},
-    request::Request,
-    retry::{self, FIRST_WAIT, Failure, LONGEST_WAIT, Tries},
+    pace::Pace,
+    request::{Effect, Request},
+    retry::{self, FIRST_WAIT, Failure, Tries},
+    throttle,
+    transfer::{Raw, transfer},
+    unknown,
 };
-
-/// Who we are at a site.
-#[derive(Clone)]
-pub struct Credentials {
-    /// The service account's address.
-    pub email: String,
-    /// Its API token.
-    pub token: SecretString,
-}
-
-/// What a client is made of.
-#[derive(Clone)]
-pub struct ClientConfig {
-    /// Whose budget is used.
-    pub instance: InstanceId,
-    /// Where Jira is.
-    pub site: Site,
-    /// Who we are there.
-    pub credentials: Credentials,
-    /// The account that every answer must come from; asked for at first contact when unknown.
-    pub account: Option<AccountId>,
-    /// What the whole fleet may ask.
-    pub requests_per_minute: u32,
-    /// Distinct from a browser's, which Jira treats as a cross-site forgery.
-    pub user_agent: String,
-    /// For one answer, from connecting to its last byte.
-    pub timeout: Duration,
-    /// The largest answer that is read, in bytes after decompression.
-    pub body_cap: usize,
-}
-
-impl ClientConfig {
-    /// The usual limits (30 s, 64 MiB) for an instance.
-    pub fn of(instance: &Instance, credentials: Credentials) -> Self {
-        Self {
-            instance: instance.id,
-            site: instance.site.clone(),
-            credentials,
-            account: instance.account.clone(),
-            requests_per_minute: instance.requests_per_minute,
-            user_agent: concat!("jirafleet/", env!("CARGO_PKG_VERSION")).to_owned(),
-            timeout: Duration::from_secs(30),
-            body_cap: 64 << 20,
-        }
-    }
-
-    /// Whether a client made of the other would do the same. An account that one of them does not know makes no difference.
-    pub(crate) fn same_as(&self, other: &Self) -> bool {
-        let (ours, theirs) = (&self.credentials, &other.credentials);
-        let accounts_agree = match (&self.account, &other.account) {
-            (Some(ours), Some(theirs)) => ours == theirs,
-            _ => true,
-        };
-        accounts_agree
-            && self.instance == other.instance
-            && self.site == other.site
-            && ours.email == theirs.email
-            && ours.token.expose_secret() == theirs.token.expose_secret()
-            && self.requests_per_minute == other.requests_per_minute
-            && self.user_agent == other.user_agent
-            && self.timeout == other.timeout
-            && self.body_cap == other.body_cap
-    }
-}
 
 /// The way to one site. Cheap to clone; clones share connections, budget and identity.
 #[derive(Clone)]
 pub struct Client {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
     priority: Priority,
 }
 
-struct Inner {
-    config: ClientConfig,
-    base: Url,
-    http: reqwest::Client,
-    budget: Budget,
-    identity: Identity,
+/// What is awaited behind a pointer: nested as deeply as it is, the compiler gives up otherwise.
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+pub(crate) struct Inner {
+    pub(crate) config: ClientConfig,
+    pub(crate) access: Access,
+    pub(crate) http: reqwest::Client,
+    pub(crate) budget: Budget,
+    pub(crate) identity: Identity,
+    /// What single issues take.
+    pub(crate) pace: Pace,
     /// Before a question is asked again for the first time.
     first_wait: Duration,
 }
@@ -106,7 +52,7 @@ struct Inner {
 impl Client {
     /// A client for live work; see [`with_priority`](Self::with_priority).
     pub fn new(config: ClientConfig, budgets: Budgets) -> Result<Self, Error> {
-        let base = Url::parse(config.site.as_str()).map_err(|error| Invalid::new("the site", format!("{error}")))?;
+        let access = Access::new(config.site.as_str(), config.credentials.clone(), &config.atlassian)?;
         // Redirects would carry our credentials elsewhere, and proxies of the environment are the binary's to choose.
         let http = reqwest::Client::builder()
             .user_agent(&config.user_agent)
@@ -119,7 +65,8 @@ impl Client {
             .map_err(|error| Invalid::new("the HTTP client", format!("cannot be made: {error}")))?;
         let budget = Budget::new(budgets, config.instance, config.requests_per_minute);
         let identity = Identity::new(config.account.clone());
-        let inner = Inner { config, base, http, budget, identity, first_wait: FIRST_WAIT };
+        let pace = Pace::default();
+        let inner = Inner { config, access, http, budget, identity, pace, first_wait: FIRST_WAIT };
         Ok(Self { inner: Arc::new(inner), priority: Priority::Live })
     }
 
@@ -155,26 +102,32 @@ impl Client {
 
     /// The address of a path of this site.
     pub(crate) fn at(&self, path: &str) -> Url {
-        let mut url = self.inner.base.clone();
-        url.set_path(path);
-        url
+        self.inner.access.at(path)
     }
 
     /// The one door: paid for, tried again where that helps, proven to be answered to ourselves.
     pub(crate) async fn send(&self, request: Request) -> Result<Answer, Error> {
         let expected = self.inner.identity.expected();
         expected.get_or_try_init(|| async { Ok::<_, Error>(self.ask_myself().await?.account) }).await?;
-        retry::run(self.tries(&request), || self.believed(&request)).await?.accepted(request.route)
+        let believed: Boxed<'_, Result<Answer, Error>> =
+            Box::pin(retry::run(self.tries(&request), || self.believed(&request)));
+        believed.await?.accepted()
     }
 
-    fn tries(&self, request: &Request) -> Tries {
+    pub(crate) fn tries(&self, request: &Request) -> Tries {
         Tries { retries: request.retries, first_wait: self.inner.first_wait }
+    }
+
+    /// What an error about this route says it is about.
+    pub(crate) fn asked(&self, route: &'static str) -> Asked {
+        Asked { site: self.inner.config.site.as_str().to_owned(), route, trace: None }
     }
 
     async fn believed(&self, request: &Request) -> Result<Answer, Failure> {
         let answer = self.exchange(request).await?;
         if answer.silent {
-            self.prove(&answer).await?;
+            let proof = self.prove(&answer).await;
+            return unknown::after(request, &answer.asked, proof.map(|()| answer.status)).map(|()| answer);
         }
         Ok(answer)
     }
@@ -190,7 +143,7 @@ impl Client {
             *proven = Some(asked);
         }
         if answer.status.is_success() && identity.is_named() {
-            return Err(Failure::passing(Error::NotOurselves { reason: identity::anonymous() }));
+            return Err(Failure::passing(not_ourselves(&answer.asked, &identity::anonymous())));
         }
         Ok(())
     }
@@ -199,109 +152,102 @@ impl Client {
     async fn ask_myself(&self) -> Result<Myself, Error> {
         let request = Request::get(self.at("/rest/api/3/myself"), "/myself");
         let answer = retry::run(self.tries(&request), || self.exchange(&request)).await?;
-        let myself = match answer.accepted(request.route) {
+        let asked = answer.asked.clone();
+        let myself = match answer.accepted() {
             Err(Error::Refused { status: 403, .. }) => {
-                return Err(Error::NotOurselves { reason: identity::refused("403: the account may not use Jira") });
+                let reason = self.inner.access.refused("403: the account may not use Jira");
+                return Err(not_ourselves(&asked, &reason));
             }
             answer => Myself::read(&answer?)?,
         };
         match self.known_account() {
             Some(expected) if *expected != myself.account => {
-                Err(Error::NotOurselves { reason: identity::somebody_else(&myself.account, expected) })
+                Err(not_ourselves(&asked, &identity::somebody_else(&myself.account, expected)))
             }
             _ => Ok(myself),
         }
     }
 
     /// One request, paid for and measured.
-    async fn exchange(&self, request: &Request) -> Result<Answer, Failure> {
-        self.inner.budget.admit(self.priority).await.map_err(Failure::Final)?;
-        let begun = Instant::now();
-        let result = self.transfer(request).await;
-        let duration = begun.elapsed().as_secs_f64();
-        metrics::histogram!("jirafleet_jira_request_duration_seconds", "route" => request.route).record(duration);
-        let outcome = answer::outcome(&result);
-        metrics::counter!("jirafleet_jira_requests_total", "route" => request.route, "outcome" => outcome).increment(1);
-        result
-    }
-
-    async fn transfer(&self, request: &Request) -> Result<Answer, Failure> {
-        let config = &self.inner.config;
-        let token = config.credentials.token.expose_secret();
-        let mut builder = self.inner.http.request(request.method.clone(), request.url.clone());
-        builder = builder.basic_auth(&config.credentials.email, Some(token)).header(header::ACCEPT, "application/json");
-        if let Some(body) = &request.body {
-            builder = builder.header(header::CONTENT_TYPE, "application/json").body(body.clone());
-        }
-        let sent_at = Utc::now();
-        let response = builder.send().await.map_err(|error| answer::broken(request.route, &error))?;
-        let (status, headers) = (response.status(), response.headers());
-        if status == StatusCode::TOO_MANY_REQUESTS {
-            return Err(self.slow_down(answer::asked_wait(headers, sent_at)).await);
-        }
-        let verdict = self.inner.identity.judge(headers);
-        if let Verdict::NotOurselves(reason) = verdict {
-            return Err(Failure::Final(Error::NotOurselves { reason }));
-        }
-        if status == StatusCode::UNAUTHORIZED {
-            return Err(Failure::Final(Error::NotOurselves { reason: identity::refused("401") }));
-        }
-        let (after, date) = (answer::asked_wait(headers, sent_at), answer::date(headers));
-        let text = answer::read(response, request.route, config.body_cap).await?;
-        if status.is_server_error() {
-            return Err(answer::unavailable(request.route, status, &text, after));
-        }
-        let storable = storable_json(&text);
-        Ok(Answer {
-            sent_at,
-            received: Instant::now(),
-            date,
-            status,
-            silent: verdict == Verdict::Silent,
-            text,
-            storable,
+    fn exchange<'a>(&'a self, request: &'a Request) -> Boxed<'a, Result<Answer, Failure>> {
+        Box::pin(async move {
+            if let Effect::Once { issue: Some(issue), .. } = request.effect {
+                self.inner.pace.admit(issue).await.map_err(Failure::Final)?;
+            }
+            self.inner.budget.admit(request.endpoint, self.priority).await.map_err(Failure::Final)?;
+            let (begun, route) = (Instant::now(), request.route());
+            let result = self.signed(request).await;
+            let duration = begun.elapsed().as_secs_f64();
+            metrics::histogram!("jirafleet_jira_request_duration_seconds", "route" => route).record(duration);
+            let outcome = answer::outcome(&result);
+            metrics::counter!("jirafleet_jira_requests_total", "route" => route, "outcome" => outcome).increment(1);
+            result
         })
     }
 
-    /// Jira said 429: the whole fleet stops for as long as it asked.
-    async fn slow_down(&self, wait: Option<Duration>) -> Failure {
-        let pause = wait.unwrap_or(Duration::from_secs(1));
-        throttled(pause);
-        if let Err(error) = self.inner.budget.pause(pause).await {
-            return Failure::Final(error);
+    /// One request under our name; with OAuth once more under a newer token, when Jira does not take this one.
+    async fn signed(&self, request: &Request) -> Result<Answer, Failure> {
+        let (access, http, asked) = (&self.inner.access, &self.inner.http, self.asked(request.route()));
+        let pass = access.pass(http, &asked).await?;
+        let mut raw = self.ask(request, &pass).await?;
+        if raw.status == StatusCode::UNAUTHORIZED && access.renew(http, &pass, &asked).await? {
+            raw = self.ask(request, &access.pass(http, &asked).await?).await?;
         }
-        Failure::Passing { error: Error::Throttled { after: wait.unwrap_or(LONGEST_WAIT * 2) }, after: wait }
+        let (asked, status) = (raw.asked.clone(), raw.status);
+        let judged = self.judge(request, raw).await;
+        unknown::judged(request, &asked, status, judged)
     }
+
+    async fn ask(&self, request: &Request, pass: &Pass) -> Result<Raw, Failure> {
+        let (config, asked) = (&self.inner.config, self.asked(request.route()));
+        let url = self.inner.access.rooted(&request.url, pass).map_err(|error| Failure::Final(error.about(&asked)))?;
+        let mut builder = self.inner.http.request(request.method(), url);
+        builder = builder.header(header::AUTHORIZATION, pass.authorization.clone());
+        builder = builder.header(header::ACCEPT, "application/json");
+        if let Some(body) = &request.body {
+            builder = builder.header(header::CONTENT_TYPE, "application/json").body(body.clone());
+        }
+        let raw = transfer(builder, asked.clone(), config.body_cap).await;
+        unknown::sent(request, &asked, raw)
+    }
+
+    /// What an answer is worth.
+    async fn judge(&self, request: &Request, raw: Raw) -> Result<Answer, Failure> {
+        let Raw { asked, sent_at, received, status, headers, text } = raw;
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            return Err(self.slow_down(request, throttle::stop(&headers, sent_at)).await);
+        }
+        let verdict = self.inner.identity.judge(&headers);
+        if let Verdict::NotOurselves(reason) = verdict {
+            return Err(Failure::Final(not_ourselves(&asked, &reason)));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            return Err(Failure::Final(not_ourselves(
+                &asked,
+                &self.inner.access.refused(&identity::unauthorised(&text)),
+            )));
+        }
+        if status.is_redirection() {
+            return Err(answer::elsewhere(asked, &request.url, status, &headers));
+        }
+        if status.is_server_error() {
+            return Err(answer::unavailable(asked, status, &text, throttle::asked_wait(&headers, sent_at)));
+        }
+        answer::of_jira(&asked, status, answer::content_type(&headers).as_deref(), &text)?;
+        self.heed(request, &headers).await;
+        let (date, storable) = (answer::date(&headers), storable_json(&text));
+        let silent = verdict == Verdict::Silent;
+        Ok(Answer { asked, sent_at, received, date, status, silent, text, storable })
+    }
+}
+
+/// With what the sentence is about, for Atlassian's support.
+pub(crate) fn not_ourselves(asked: &Asked, reason: &str) -> Error {
+    Error::NotOurselves { reason: format!("{reason} [{asked}]") }
 }
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Client").field("site", &self.inner.config.site).field("priority", &self.priority).finish()
-    }
-}
-
-impl std::fmt::Debug for ClientConfig {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ClientConfig")
-            .field("instance", &self.instance)
-            .field("site", &self.site)
-            .finish_non_exhaustive()
-    }
-}
-
-impl std::fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Credentials(..)")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn secrets_are_not_printed() {
-        let credentials = Credentials { email: "mia@example.com".into(), token: "s3cret".to_owned().into() };
-        assert_eq!(format!("{credentials:?}"), "Credentials(..)");
     }
 }

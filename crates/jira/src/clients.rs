@@ -8,25 +8,37 @@ use std::{
 use domain::{Instance, InstanceId};
 use secrecy::SecretString;
 
-use crate::{Budgets, Client, ClientConfig, Credentials, Error};
+use crate::{Atlassian, Budgets, Client, ClientConfig, Credentials, Error};
 
 /// All clients of this process; clones share them.
 #[derive(Clone, Debug)]
 pub struct Clients {
     budgets: Budgets,
+    atlassian: Atlassian,
     made: Arc<Mutex<HashMap<InstanceId, Client>>>,
 }
 
 impl Clients {
     /// None yet.
     pub fn new(budgets: Budgets) -> Self {
-        Self { budgets, made: Arc::default() }
+        Self { budgets, atlassian: Atlassian::default(), made: Arc::default() }
+    }
+
+    /// With Atlassian's own servers at other addresses.
+    #[must_use]
+    pub fn with_atlassian(self, atlassian: Atlassian) -> Self {
+        Self { atlassian, ..self }
+    }
+
+    /// The instance's client with a service account's API token, for live work; see [`client_as`](Self::client_as).
+    pub fn client(&self, instance: &Instance, email: String, token: SecretString) -> Result<Client, Error> {
+        self.client_as(instance, Credentials::Basic { email, token })
     }
 
     /// The instance's client, for live work. It keeps its connections and what it learnt about the account for as long as
     /// site, credentials and limits stay the same.
-    pub fn client(&self, instance: &Instance, email: String, token: SecretString) -> Result<Client, Error> {
-        let config = ClientConfig::of(instance, Credentials { email, token });
+    pub fn client_as(&self, instance: &Instance, credentials: Credentials) -> Result<Client, Error> {
+        let config = ClientConfig { atlassian: self.atlassian.clone(), ..ClientConfig::of(instance, credentials) };
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = made.get(&instance.id).filter(|client| reusable(client, &config)) {
             return Ok(client.clone());

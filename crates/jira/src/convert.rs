@@ -3,6 +3,7 @@
 //! An issue's own text is kept exactly as it came, without its changelog, of which every entry becomes a [`History`].
 
 mod issue;
+mod reference;
 mod site;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,8 @@ use serde_json::value::RawValue;
 
 use crate::{Error, lenient, lenient::Members, wire};
 
+pub(crate) use issue::link;
+pub(crate) use reference::{listed_status, status};
 pub(crate) use site::{field, project};
 
 /// More changelog entries than this are never embedded, and the oldest are the ones that are missing.
@@ -140,7 +143,7 @@ impl Draft {
     }
 }
 
-fn comment(wire: wire::Comment<'_>, people: &mut People) -> Result<Comment, Error> {
+pub(crate) fn comment(wire: wire::Comment<'_>, people: &mut People) -> Result<Comment, Error> {
     let id = wire.id.ok_or_else(|| Error::malformed("a comment without an id"))?;
     let created_at = wire.created.ok_or_else(|| missing(id, "time of a comment"))?;
     Ok(Comment {
@@ -157,7 +160,7 @@ fn comment(wire: wire::Comment<'_>, people: &mut People) -> Result<Comment, Erro
 }
 
 /// One entry of a changelog.
-fn history(wire: wire::History<'_>, people: &mut People) -> Result<History, Error> {
+pub(crate) fn history(wire: wire::History<'_>, people: &mut People) -> Result<History, Error> {
     let (mut id, mut created_at, mut author, mut items, mut rest) = (None, None, None, Vec::new(), Vec::new());
     for (name, value) in wire.0 {
         match name.as_str() {
@@ -212,7 +215,7 @@ fn leftovers(rest: Vec<(String, &RawValue)>) -> Result<Option<RawJson>, Error> {
 }
 
 /// Everybody who was named so far.
-type People = BTreeMap<AccountId, User>;
+pub(crate) type People = BTreeMap<AccountId, User>;
 
 /// Notes a person and returns the account. Who is named twice is known by everything that was said.
 fn meet(wire: Option<wire::Person>, people: &mut People) -> Option<AccountId> {

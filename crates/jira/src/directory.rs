@@ -3,16 +3,21 @@
 use std::{collections::BTreeMap, ops::Deref};
 
 use chrono::{DateTime, Utc};
-use domain::{AccountId, Field, Lifecycle, Project, User};
+use domain::{AccountId, Field, Lifecycle, Project, ProjectId, User};
 use serde_json::value::RawValue;
 
-use crate::{Client, Error, answer::Answer, convert, request::Request, wire};
+use crate::{
+    Client, Error, answer::Answer, convert, meta::present, paging::Listing, reference::read, request::Request, wire,
+};
 
 /// The most that Jira gives of projects at once.
 const PROJECTS: usize = 100;
 
 /// The most that Jira gives of people at once.
 const PEOPLE: usize = 1000;
+
+/// As many accounts as one address has room for.
+const ACCOUNTS: usize = 100;
 
 /// No site is larger than this many pages; beyond it, pages repeat themselves.
 const PAGES: usize = 10_000;
@@ -62,7 +67,7 @@ impl Deref for Users {
 impl Myself {
     pub(crate) fn read(answer: &Answer) -> Result<Self, Error> {
         let person: wire::Person = answer.read("who we are")?;
-        let user = person.into_user().ok_or_else(|| Error::malformed("who we are, without an account"))?;
+        let user = person.into_user().ok_or_else(|| answer.malformed("who we are, without an account"))?;
         Ok(Self { account: user.account, time_zone: user.time_zone, display_name: user.display_name })
     }
 }
@@ -118,32 +123,44 @@ impl Client {
     /// All fields of the site.
     pub async fn fields(&self) -> Result<Vec<Field>, Error> {
         let answer = self.send(Request::get(self.at("/rest/api/3/field"), "/field")).await?;
-        answer.read::<Vec<&RawValue>>("the fields")?.into_iter().map(convert::field).collect()
+        answer.tell(answer.read::<Vec<&RawValue>>("the fields")?.into_iter().map(convert::field).collect())
+    }
+
+    /// A project by its id, in any state; `None` where there is none that the account may see.
+    pub async fn project(&self, id: ProjectId) -> Result<Option<Project>, Error> {
+        let request = Request::get(self.at(&format!("/rest/api/3/project/{id}")), "/project/{id}");
+        let Some(answer) = present(self.send(request.with(&[("expand", "insight,lead")])).await)? else {
+            return Ok(None);
+        };
+        answer.tell(convert::project(answer.read("a project")?, Lifecycle::Live)).map(Some)
+    }
+
+    /// These people, as far as Jira tells about them. Accounts that it does not know are left out.
+    pub async fn users_by_account(&self, accounts: &[AccountId]) -> Result<Vec<User>, Error> {
+        let mut people = Vec::new();
+        for accounts in accounts.chunks(ACCOUNTS) {
+            let parameters: Vec<_> = accounts.iter().map(|account| ("accountId", account.0.as_str())).collect();
+            let listing = Listing {
+                route: "/user/bulk",
+                path: "/rest/api/3/user/bulk",
+                parameters: &parameters,
+                size: 200,
+                lists: &["values"],
+            };
+            let person = |raw: &RawValue| read::<wire::Person>(raw, "a person").map(wire::Person::into_user);
+            people.extend(self.all(&listing, person).await?.into_iter().flatten());
+        }
+        Ok(people)
     }
 
     async fn projects_that_are(&self, lifecycle: Lifecycle) -> Result<Vec<Project>, Error> {
-        let mut projects = Vec::new();
-        for _ in 0..PAGES {
-            let (start, size) = (projects.len().to_string(), PROJECTS.to_string());
-            let parameters = [
-                ("startAt", start.as_str()),
-                ("maxResults", &size),
-                ("status", lifecycle.name()),
-                ("expand", "insight,lead"),
-                ("orderBy", "key"),
-            ];
-            let request = Request::get(self.at("/rest/api/3/project/search"), "/project/search").with(&parameters);
-            let answer = self.send(request).await?;
-            let page: wire::Page<'_> = answer.read("a page of projects")?;
-            let values = page.values.ok_or_else(|| Error::malformed("a page of projects without values"))?;
-            let ended = values.is_empty() || page.is_last == Some(true);
-            for value in values {
-                projects.push(convert::project(value, lifecycle)?);
-            }
-            if ended {
-                break;
-            }
-        }
-        Ok(projects)
+        let listing = Listing {
+            route: "/project/search",
+            path: "/rest/api/3/project/search",
+            parameters: &[("status", lifecycle.name()), ("expand", "insight,lead"), ("orderBy", "key")],
+            size: PROJECTS,
+            lists: &["values"],
+        };
+        self.all(&listing, |raw| convert::project(raw, lifecycle)).await
     }
 }

@@ -1,8 +1,50 @@
 //! What can come of asking Jira, cut by what the caller can do about it.
+//!
+//! Each says which question it is about, and Jira's own trace of it, which Atlassian's support asks for. None holds a
+//! token, an address with its parameters, or a body.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use domain::Invalid;
+
+/// The question that an error is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The site's address.
+    pub site: String,
+    /// The route, with placeholders.
+    pub route: &'static str,
+    /// Jira's trace id of the answer (`Atl-Traceid`), where there was one.
+    pub trace: Option<String>,
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}", self.route, self.site)?;
+        self.trace.iter().try_for_each(|trace| write!(f, " (trace {trace})"))
+    }
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The site's name could not be resolved.
+    Dns,
+    /// The site's certificate was not accepted, or there was no TLS at all.
+    Tls,
+    /// Nobody took the connection: the question was never sent.
+    Connection,
+    /// It took too long.
+    Timeout,
+    /// The connection broke, or the answer ended too early.
+    Broken,
+    /// Jira said that it cannot (5xx).
+    Server,
+    /// Redis is away, which holds the budget.
+    Budget,
+    /// The store of the OAuth tokens is away.
+    Tokens,
+}
 
 /// Why Jira's answer is not there, or cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -17,62 +59,79 @@ pub enum Error {
     /// be asked until an operator has looked.
     #[error("{reason}")]
     NotOurselves {
-        /// One sentence for that operator: what, why, what to type.
+        /// One sentence for that operator: what, where, why, what to type.
         reason: String,
     },
     /// Jira understood and said no; it would say the same again.
-    #[error("Jira refused {route} with {status}: {}", if messages.is_empty() { "no reason given".to_owned() } else { messages.join("; ") })]
+    #[error("Jira refused {asked} with {status}: {}", said(messages))]
     Refused {
-        /// The route, with placeholders.
-        route: &'static str,
+        /// What was asked.
+        asked: Box<Asked>,
         /// The HTTP status.
         status: u16,
         /// Jira's sentences.
         messages: Vec<String>,
     },
     /// The route was removed (410): a newer jirafleet is needed.
-    #[error("Jira removed {route} (410); a newer version of jirafleet is needed")]
+    #[error("Jira removed {asked} (410); a newer version of jirafleet is needed")]
     Gone {
-        /// The route, with placeholders.
-        route: &'static str,
+        /// What was asked.
+        asked: Box<Asked>,
     },
     /// No usable answer after the quick retries: a broken connection, a time-out, a 5xx, or no budget to be had because
     /// Redis is away.
-    #[error("no answer to {route}: {reason}")]
+    #[error("no answer to {asked}: {reason}")]
     Unavailable {
-        /// The route, with placeholders.
-        route: &'static str,
+        /// What was asked.
+        asked: Box<Asked>,
         /// The HTTP status, where there was one.
         status: Option<u16>,
-        /// What went wrong.
+        /// What kind of trouble it is.
+        trouble: Trouble,
+        /// What went wrong, and where that helps, what to do.
+        reason: String,
+    },
+    /// Something else than Jira's API answered: a web page, another type of content, a way to another address. Nothing may
+    /// be concluded from it, not even from a 404. It may pass (a page about maintenance), or the site was renamed.
+    #[error("{asked} was not answered by Jira's API ({status}): {reason}")]
+    NotJira {
+        /// What was asked.
+        asked: Box<Asked>,
+        /// The HTTP status.
+        status: u16,
+        /// What came instead, and what to do.
         reason: String,
     },
     /// A write was sent and its answer never came: it may have happened. Never sent again blindly.
-    #[error("Jira did not say whether {route} happened: {reason}")]
+    #[error("Jira did not say whether {asked} happened: {reason}; {settle}")]
     Unknown {
-        /// The route, with placeholders.
-        route: &'static str,
+        /// What was asked.
+        asked: Box<Asked>,
         /// What went wrong.
         reason: String,
+        /// How to find out whether it happened.
+        settle: &'static str,
     },
     /// An answer that we cannot read, or that says it is incomplete.
-    #[error("Jira's answer cannot be used: {what}")]
+    #[error("Jira's answer{} cannot be used: {what}", to(asked.as_deref()))]
     Malformed {
+        /// What was asked; nothing when a text was read that came from elsewhere.
+        asked: Option<Box<Asked>>,
         /// What is wrong with it; never its contents.
         what: String,
     },
     /// An answer that is larger than we are willing to hold.
-    #[error("{route} answered with more than {cap} bytes")]
+    #[error("{asked} answered with more than {cap} bytes; ask for fewer things at once")]
     TooLarge {
-        /// The route, with placeholders.
-        route: &'static str,
+        /// What was asked.
+        asked: Box<Asked>,
         /// The limit.
         cap: usize,
     },
     /// The page token is no longer valid: begin the traversal again.
     #[error("the page token is no longer valid; the listing must begin again")]
     TokenExpired,
-    /// The client cannot be made this way.
+    /// What was given cannot be sent, or the client cannot be made this way.
     #[error(transparent)]
     Invalid(#[from] Invalid),
 }
@@ -81,7 +140,7 @@ impl Error {
     /// Whether asking again later would end the same way.
     pub fn is_final(&self) -> bool {
         match self {
-            Self::Throttled { .. } | Self::Unavailable { .. } | Self::TokenExpired => false,
+            Self::Throttled { .. } | Self::Unavailable { .. } | Self::NotJira { .. } | Self::TokenExpired => false,
             Self::NotOurselves { .. }
             | Self::Refused { .. }
             | Self::Gone { .. }
@@ -98,23 +157,51 @@ impl Error {
         matches!(self, Self::Unavailable { status: None | Some(502..=504), .. })
     }
 
+    /// Whether Jira says that there is no such thing, or that we may not see it.
+    pub(crate) fn is_absence(&self) -> bool {
+        matches!(self, Self::Refused { status: 404, .. })
+    }
+
     /// An answer that does not parse. serde's message tells where and what was expected; values stay out of it.
     pub(crate) fn unreadable(what: &str, error: &serde_json::Error) -> Self {
-        Self::Malformed { what: format!("{what} (line {}, column {})", error.line(), error.column()) }
+        let why = if error.is_eof() { "ends too early, at" } else { "wrong in" };
+        Self::malformed(format!("{what} ({why} line {}, column {})", error.line(), error.column()))
     }
 
     pub(crate) fn malformed(what: impl Into<String>) -> Self {
-        Self::Malformed { what: what.into() }
+        Self::Malformed { asked: None, what: what.into() }
     }
+
+    /// The same, and what it is about where it did not say.
+    pub(crate) fn about(self, question: &Asked) -> Self {
+        match self {
+            Self::Malformed { asked: None, what } => Self::Malformed { asked: Some(Box::new(question.clone())), what },
+            error => error,
+        }
+    }
+}
+
+fn said(messages: &[String]) -> String {
+    if messages.is_empty() { "no reason given".to_owned() } else { messages.join("; ") }
+}
+
+fn to(asked: Option<&Asked>) -> String {
+    asked.map(|asked| format!(" to {asked}")).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn asked() -> Box<Asked> {
+        let site = "https://acme.atlassian.net".to_owned();
+        Box::new(Asked { site, route: "/field", trace: Some("5b1".to_owned()) })
+    }
+
     #[test]
     fn only_what_may_pass_is_asked_again() {
-        let unavailable = Error::Unavailable { route: "/field", status: Some(503), reason: "busy".into() };
+        let trouble = Trouble::Server;
+        let unavailable = Error::Unavailable { asked: asked(), status: Some(503), trouble, reason: "busy".into() };
         assert!(!unavailable.is_final());
         assert!(!Error::Throttled { after: Duration::from_secs(9) }.is_final());
         assert!(Error::malformed("no issues").is_final());
@@ -122,7 +209,17 @@ mod tests {
 
     #[test]
     fn a_refusal_reads_as_a_sentence() {
-        let refused = Error::Refused { route: "/field", status: 400, messages: vec!["a".into(), "b".into()] };
-        assert_eq!(refused.to_string(), "Jira refused /field with 400: a; b");
+        let refused = Error::Refused { asked: asked(), status: 400, messages: vec!["a".into(), "b".into()] };
+        let expected = "Jira refused /field at https://acme.atlassian.net (trace 5b1) with 400: a; b";
+        assert_eq!(refused.to_string(), expected);
+    }
+
+    #[test]
+    fn an_unreadable_answer_says_to_what() {
+        let error = Error::malformed("a count without a number");
+        assert_eq!(error.to_string(), "Jira's answer cannot be used: a count without a number");
+        let expected = "Jira's answer to /field at https://acme.atlassian.net (trace 5b1) cannot be used: a count without \
+                        a number";
+        assert_eq!(error.about(&asked()).about(&Asked { trace: None, ..*asked() }).to_string(), expected);
     }
 }

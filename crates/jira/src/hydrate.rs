@@ -10,7 +10,7 @@ use domain::{IssueId, IssueSnapshot};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::{Client, Error, convert::Draft, request::Request, retry::RETRIES, wire};
+use crate::{Client, Error, convert::Draft, paging::Listing, reference::read, request::Request, retry::RETRIES, wire};
 
 /// As many issues as one question may ask for with everything in them.
 const BATCH: usize = 100;
@@ -18,7 +18,7 @@ const BATCH: usize = 100;
 /// How many stumbling questions are asked before it counts as Jira's trouble and not as one issue's.
 const STUMBLES: usize = 16;
 
-/// No issue has more comments than 50 pages of 100, nor a batch more changelog entries than this many pages hold.
+/// No batch has more changelog entries than this many pages hold.
 const PAGES: usize = 1000;
 
 /// What became of the issues that were asked for: each is in exactly one of the three lists.
@@ -83,18 +83,49 @@ impl Client {
         if !again.is_empty() && batch.began.is_some() {
             self.halving(Part::Issues, (again, 0), &mut batch).await?;
         }
+        self.complete(&mut batch).await?;
+        Ok(batch)
+    }
+
+    /// One issue that was read by itself, with what Jira cut off.
+    pub(crate) async fn completed(&self, draft: Draft, sent_at: DateTime<Utc>) -> Result<Option<IssueSnapshot>, Error> {
+        let id = draft.id();
+        let mut batch = Batch { began: Some(sent_at), ..Batch::default() };
+        batch.drafts.insert(id, (draft, sent_at));
+        self.complete(&mut batch).await?;
+        match batch.failed.remove(&id) {
+            Some(reason) => Err(Error::malformed(format!("issue {id} could not be completed: {reason}"))),
+            None => Ok(batch.drafts.remove(&id).map(|(draft, sent_at)| draft.finish(sent_at))),
+        }
+    }
+
+    async fn complete(&self, batch: &mut Batch) -> Result<(), Error> {
         let cut = batch.cut(|draft| draft.changelog_cut);
         if !cut.is_empty() {
-            self.halving(Part::Changelogs, (cut, RETRIES), &mut batch).await?;
+            match self.halving(Part::Changelogs, (cut.clone(), RETRIES), batch).await {
+                // Not every site has the bulk route, or lets everybody use it.
+                Err(Error::Refused { .. } | Error::Gone { .. }) => self.each(Piece::Changelog, cut, batch).await?,
+                answer => answer?,
+            }
         }
-        for id in batch.cut(|draft| draft.comments_cut) {
-            match self.ask_comments(id, &mut batch).await {
+        let cut = batch.cut(|draft| draft.comments_cut);
+        self.each(Piece::Comments, cut, batch).await
+    }
+
+    /// Completes one issue after the other. One that Jira cannot complete fails alone.
+    async fn each(&self, piece: Piece, ids: Vec<IssueId>, batch: &mut Batch) -> Result<(), Error> {
+        for id in ids {
+            let answer = match piece {
+                Piece::Changelog => self.ask_changelog(id, batch).await,
+                Piece::Comments => self.ask_comments(id, batch).await,
+            };
+            match answer {
                 Err(error @ (Error::Refused { .. } | Error::Malformed { .. })) => batch.fail(id, error.to_string()),
                 Err(error) if is_about_content(&error) => batch.fail(id, error.to_string()),
                 answer => answer?,
             }
         }
-        Ok(batch)
+        Ok(())
     }
 
     /// Asks, halving the question for as long as Jira stumbles over it. The first question may be tried again so many times;
@@ -130,14 +161,14 @@ impl Client {
         let answer = self.send(request.with_retries(retries)).await?;
         let bulk: wire::Bulk<'_> = answer.read_exact("issues asked for by id")?;
         // Only a list that is there can say who is absent from it.
-        let issues = bulk.issues.ok_or_else(|| Error::malformed("issues asked for by id, without a list of issues"))?;
+        let issues = bulk.issues.ok_or_else(|| answer.malformed("issues asked for by id, without a list of issues"))?;
         batch.began.get_or_insert(answer.sent_at);
         batch.failed.retain(|id, _| !ids.contains(id));
         for raw in issues {
-            batch.take(raw, ids, answer.sent_at)?;
+            answer.tell(batch.take(raw, ids, answer.sent_at))?;
         }
         for error in bulk.issue_errors.unwrap_or_default() {
-            let id = error.id.map(IssueId).ok_or_else(|| Error::malformed("an error about an issue without its id"))?;
+            let id = error.id.map(IssueId).ok_or_else(|| answer.malformed("an error about an issue without its id"))?;
             if ids.contains(&id) {
                 batch.fail(id, error.error_message.unwrap_or_else(|| "Jira gave no reason".to_owned()));
             }
@@ -154,9 +185,9 @@ impl Client {
             let request = Request::reading_post(url, "/changelog/bulkfetch", &question)?;
             let answer = self.send(request.with_retries(retries)).await?;
             let page: wire::BulkChangelogs<'_> = answer.read("changelogs")?;
-            let logs = page.issue_change_logs.ok_or_else(|| Error::malformed("changelogs without a list"))?;
+            let logs = page.issue_change_logs.ok_or_else(|| answer.malformed("changelogs without a list"))?;
             for log in logs {
-                batch.add_histories(log)?;
+                answer.tell(batch.add_histories(log))?;
             }
             let next = page.next_page_token.filter(|next| !next.is_empty());
             if next.is_none() {
@@ -170,26 +201,35 @@ impl Client {
         Err(Error::malformed("the pages of a changelog do not end"))
     }
 
+    /// The whole changelog of one issue.
+    async fn ask_changelog(&self, id: IssueId, batch: &mut Batch) -> Result<(), Error> {
+        let Some((draft, _)) = batch.drafts.get_mut(&id) else { return Ok(()) };
+        let listing = Listing {
+            route: "/issue/{id}/changelog",
+            path: &format!("/rest/api/3/issue/{id}/changelog"),
+            parameters: &[],
+            size: 100,
+            lists: &["values"],
+        };
+        let entries = self.all(&listing, |raw| Ok(raw.to_owned())).await?;
+        let entries = entries.iter().map(|raw| read(raw, "a changelog entry")).collect::<Result<_, _>>()?;
+        draft.add_histories(entries)
+    }
+
     /// All comments of one issue: they replace those that were embedded.
     async fn ask_comments(&self, id: IssueId, batch: &mut Batch) -> Result<(), Error> {
         let Some((draft, _)) = batch.drafts.get_mut(&id) else { return Ok(()) };
+        let listing = Listing {
+            route: "/issue/{id}/comment",
+            path: &format!("/rest/api/3/issue/{id}/comment"),
+            parameters: &[("orderBy", "created")],
+            size: 100,
+            lists: &["comments"],
+        };
+        let comments = self.all(&listing, |raw| Ok(raw.to_owned())).await?;
         draft.forget_comments();
-        let mut start = 0;
-        for _ in 0..PAGES {
-            let from = start.to_string();
-            let request = Request::get(self.at(&format!("/rest/api/3/issue/{id}/comment")), "/issue/{id}/comment")
-                .with(&[("startAt", &from), ("maxResults", "100"), ("orderBy", "created")]);
-            let answer = self.send(request).await?;
-            let page: wire::Comments<'_> = answer.read("a page of comments")?;
-            let comments = page.comments.ok_or_else(|| Error::malformed("a page of comments without comments"))?;
-            let ended = comments.is_empty();
-            start += comments.len();
-            draft.add_comments(comments)?;
-            if ended || page.total.is_some_and(|total| usize::try_from(total).unwrap_or(0) <= start) {
-                return Ok(());
-            }
-        }
-        Err(Error::malformed("the pages of an issue's comments do not end"))
+        let comments = comments.iter().map(|raw| read(raw, "a comment")).collect::<Result<_, _>>()?;
+        draft.add_comments(comments)
     }
 }
 
@@ -241,6 +281,13 @@ impl Batch {
 enum Part {
     Issues,
     Changelogs,
+}
+
+/// What one issue is completed with.
+#[derive(Clone, Copy)]
+enum Piece {
+    Changelog,
+    Comments,
 }
 
 /// Whether what was asked for may be the reason: Jira stumbles over single issues with a 500, and some answers are too large.

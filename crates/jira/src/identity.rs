@@ -12,6 +12,8 @@ use domain::AccountId;
 use reqwest::header::HeaderMap;
 use tokio::sync::{Mutex, OnceCell};
 
+use crate::refusal;
+
 /// Who we are at one site, and how we know.
 #[derive(Debug, Default)]
 pub(crate) struct Identity {
@@ -109,6 +111,20 @@ pub(crate) fn refused(reason: &str) -> String {
         );
     }
     format!("Jira did not accept the API token ({reason}): it has expired, was revoked or is wrong; {ROTATE}")
+}
+
+/// What a 401 says, as a reason. A gateway tells of a scope that is missing.
+pub(crate) fn unauthorised(text: &str) -> String {
+    let said = refusal::messages(text).join("; ");
+    if said.is_empty() { "401".to_owned() } else { format!("401: {said}") }
+}
+
+/// Atlassian did not take the grant of an OAuth app, or Jira did not take its tokens.
+pub(crate) fn grant_refused(reason: &str) -> String {
+    format!(
+        "Jira did not accept the OAuth grant ({reason}): it was revoked, has not been used for 90 days or lacks a scope; \
+         authorise the app again as the service account, then `jirafleet instance resume`"
+    )
 }
 
 /// The token works, but is not who it was.

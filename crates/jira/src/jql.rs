@@ -7,6 +7,8 @@ use std::fmt::Write;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use domain::ProjectId;
 
+use crate::Mark;
+
 /// A search in JQL, always restricted: Jira refuses one that is not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Jql(String);
@@ -27,6 +29,12 @@ impl Jql {
         let from = day.and_time(NaiveTime::MIN).and_utc().timestamp_millis();
         // Writing to a String cannot fail.
         let _ = write!(self.0, " AND created >= {from}");
+        self
+    }
+
+    /// Only those that carry an operation's mark as a label. It holds nothing that would need quoting.
+    pub(crate) fn labelled(mut self, mark: &Mark) -> Self {
+        let _ = write!(self.0, " AND labels = \"{}\"", mark.label());
         self
     }
 
@@ -68,6 +76,12 @@ mod tests {
         let day = NaiveDate::from_ymd_opt(2024, 1, 1).expect("a day");
         let jql = Jql::project(ProjectId(10000)).created_since(day).oldest_first(OrderBy::Created);
         assert_eq!(jql, "project = 10000 AND created >= 1704067200000 ORDER BY created ASC, key ASC");
+    }
+
+    #[test]
+    fn marks_are_searched_for_as_labels() {
+        let jql = Jql::project(ProjectId(1)).labelled(&Mark::new("01J").expect("a mark")).unordered();
+        assert_eq!(jql, "project = 1 AND labels = \"op-01J\"");
     }
 
     #[test]

@@ -24,11 +24,16 @@ pub(crate) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>,
 
 /// A truth value, perhaps written as a text.
 pub(crate) fn flag<'de, D: Deserializer<'de>>(from: D) -> Result<Option<bool>, D::Error> {
-    Ok(match <&RawValue>::deserialize(from)?.get() {
+    Ok(truth(<&RawValue>::deserialize(from)?))
+}
+
+/// A truth value in either of its forms.
+pub(crate) fn truth(raw: &RawValue) -> Option<bool> {
+    match raw.get() {
         "true" | "\"true\"" => Some(true),
         "false" | "\"false\"" => Some(false),
         _ => None,
-    })
+    }
 }
 
 /// A time as a text, as epoch milliseconds, or (below 10^11) as epoch seconds.

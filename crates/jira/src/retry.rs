@@ -65,6 +65,7 @@ where
             return Err(error);
         }
         left -= 1;
+        metrics::counter!("jirafleet_jira_retries_total").increment(1);
         tracing::debug!(%error, wait_ms = wait.as_millis(), "asking Jira again");
         tokio::time::sleep(wait).await;
     }
@@ -93,6 +94,7 @@ fn jittered(wait: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Asked, Trouble};
 
     async fn tries(retries: u32, failure: fn() -> Failure) -> (u32, Result<(), Error>) {
         let mut count = 0;
@@ -106,7 +108,8 @@ mod tests {
     }
 
     fn unavailable() -> Error {
-        Error::Unavailable { route: "/field", status: Some(500), reason: "broken".into() }
+        let asked = Box::new(Asked { site: "https://acme.atlassian.net".into(), route: "/field", trace: None });
+        Error::Unavailable { asked, status: Some(500), trouble: Trouble::Server, reason: "broken".into() }
     }
 
     #[tokio::test]

@@ -15,6 +15,9 @@ use crate::{
 /// As many as Jira gives when only ids are asked for; it gives fewer when it likes.
 const PAGE: u32 = 5000;
 
+/// More pages than this no search for single issues has.
+const PAGES: usize = 100;
+
 /// One page of a project's issues.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdPage {
@@ -57,8 +60,8 @@ impl Client {
     ) -> Result<IdPage, Error> {
         let jql = since.into_iter().fold(Jql::project(project), Jql::created_since).oldest_first(OrderBy::Created);
         let answer = self.search(&jql, &[], token).await?;
-        let page = page(&answer, token)?;
-        let ids = page.issues.iter().map(wire::Found::id).collect::<Result<_, _>>()?;
+        let page = answer.tell(page(&answer, token))?;
+        let ids = answer.tell(page.issues.iter().map(wire::Found::id).collect())?;
         Ok(IdPage { ids, next: page.next })
     }
 
@@ -66,9 +69,8 @@ impl Client {
     pub async fn updated_since(&self, from: DateTime<Utc>, token: Option<&str>) -> Result<UpdatedPage, Error> {
         let jql = Jql::updated_since(from).oldest_first(OrderBy::Updated);
         let answer = self.search(&jql, &["updated"], token).await?;
-        let page = page(&answer, token)?;
-        let issues =
-            page.issues.iter().map(|found| Ok((found.id()?, found.updated()?))).collect::<Result<_, Error>>()?;
+        let page = answer.tell(page(&answer, token))?;
+        let issues = answer.tell(page.issues.iter().map(|found| Ok((found.id()?, found.updated()?))).collect())?;
         Ok(UpdatedPage { issues, next: page.next, asked_at: answer.asked_at() })
     }
 
@@ -87,7 +89,22 @@ impl Client {
         count
             .count
             .and_then(|count| u64::try_from(count).ok())
-            .ok_or_else(|| Error::malformed("a count without a number"))
+            .ok_or_else(|| answer.malformed("a count without a number"))
+    }
+
+    /// All issues that a search finds, page by page; for searches that find few.
+    pub(crate) async fn search_ids(&self, jql: &str) -> Result<Vec<IssueId>, Error> {
+        let (mut ids, mut token) = (Vec::new(), None);
+        for _ in 0..PAGES {
+            let answer = self.search(jql, &[], token.as_deref()).await?;
+            let page = answer.tell(page(&answer, token.as_deref()))?;
+            ids.extend(answer.tell(page.issues.iter().map(wire::Found::id).collect::<Result<Vec<_>, _>>())?);
+            token = page.next;
+            if token.is_none() {
+                return Ok(ids);
+            }
+        }
+        Err(Error::malformed("the pages of a search do not end").about(&self.asked("/search/jql")))
     }
 
     async fn search(&self, jql: &str, fields: &[&str], token: Option<&str>) -> Result<Answer, Error> {
@@ -136,6 +153,7 @@ fn expired(error: Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Asked;
 
     fn read(text: &str, token: Option<&str>) -> Result<(usize, Option<String>), Error> {
         let found = serde_json::from_str(text).expect("valid JSON");
@@ -170,8 +188,11 @@ mod tests {
 
     #[test]
     fn an_expired_token_is_told_from_other_refusals() {
-        let refused =
-            |text: &str| Error::Refused { route: "/search/jql", status: 400, messages: vec![text.to_owned()] };
+        let asked = Asked { site: "https://acme.atlassian.net".into(), route: "/search/jql", trace: None };
+        let refused = |text: &str| {
+            let (asked, messages) = (Box::new(asked.clone()), vec![text.to_owned()]);
+            Error::Refused { asked, status: 400, messages }
+        };
         assert!(matches!(expired(refused("The provided next page token is invalid or expired.")), Error::TokenExpired));
         assert!(matches!(expired(refused("Error in the JQL Query")), Error::Refused { .. }));
     }

@@ -244,16 +244,6 @@ pub(crate) struct IssueChangelog<'a> {
     pub(crate) change_histories: Option<Vec<History<'a>>>,
 }
 
-/// A page counted by `startAt`.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Page<'a> {
-    #[serde(borrow)]
-    pub(crate) values: Option<Vec<&'a RawValue>>,
-    #[serde(default, deserialize_with = "lenient::flag")]
-    pub(crate) is_last: Option<bool>,
-}
-
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Project {

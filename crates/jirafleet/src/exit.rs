@@ -91,7 +91,7 @@ impl From<jira::Error> for Failed {
         let code = match &error {
             jira::Error::NotOurselves { .. } => PERMISSION,
             jira::Error::Throttled { .. } => TRY_AGAIN,
-            jira::Error::Unavailable { .. } => UNAVAILABLE,
+            jira::Error::Unavailable { .. } | jira::Error::NotJira { .. } => UNAVAILABLE,
             _ => FAILURE,
         };
         Self::new(code, error)

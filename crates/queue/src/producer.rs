@@ -8,7 +8,7 @@ use redis::{FromRedisValue, RedisResult, ScriptInvocation, aio::ConnectionManage
 
 use crate::{
     Config, Envelope, Error, Job, JobId, QueueName,
-    connection::{Connector, Managed},
+    connection::{self, Managed},
     keys::Keys,
     metric,
     scripts::{ENQUEUE, RECORDS},
@@ -84,7 +84,7 @@ impl Producer {
 
     /// The same without asking Redis anything: it may be away still. Must be called within a tokio runtime.
     pub fn lazy(config: &Config) -> Result<Self, Error> {
-        let connection = Managed::new(Connector::new(config)?, RESPONSE);
+        let connection = Managed::new(connection::connector(config)?, RESPONSE);
         let [live, bulk, upkeep] = QueueName::ALL.map(|queue| Keys::new(config, queue));
         Ok(Self { connection, keys: Arc::new([live?, bulk?, upkeep?]), trace_parent: None })
     }

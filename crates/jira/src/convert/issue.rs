@@ -66,7 +66,7 @@ fn reference(wire: wire::Reference) -> Option<IssueRef> {
 }
 
 /// A link whose far end the account may see.
-pub(super) fn link(wire: wire::Link) -> Option<IssueLink> {
+pub(crate) fn link(wire: wire::Link) -> Option<IssueLink> {
     let (direction, other) = match (wire.inward_issue, wire.outward_issue) {
         (Some(other), _) => (LinkDirection::Inward, other),
         (None, Some(other)) => (LinkDirection::Outward, other),

@@ -6,7 +6,7 @@ use axum::body::{Body, Bytes};
 use domain::ProjectId;
 
 use super::site::{MYSELF, Reply, Site, answer, ours};
-use crate::Error;
+use crate::{Endpoint, Error, Reach, Trouble, Verb, budget::Held};
 
 const EMPTY: &str = r#"{"issues":[],"isLast":true}"#;
 
@@ -132,7 +132,7 @@ async fn a_short_throttle_is_waited_for_and_tells_the_fleet() {
     let begun = Instant::now();
     ids(&site.client).await.expect("a page");
     assert!(begun.elapsed() >= Duration::from_secs(1));
-    assert_eq!(*site.pauses.lock().expect("no panics"), [Duration::from_secs(1)]);
+    assert_eq!(site.held(), [Held::Paused(Reach::Instance, Duration::from_secs(1))]);
 }
 
 #[tokio::test]
@@ -182,10 +182,68 @@ async fn an_answer_that_takes_too_long_is_given_up() {
 }
 
 #[tokio::test]
-async fn nobody_there_is_unavailable() {
+async fn each_way_of_not_getting_through_is_told() {
     let site = Site::start(|_, _| ours(EMPTY)).await;
-    let client = site.client_with(|config| config.site = domain::Site::trusted("http://127.0.0.1:1".into()));
-    assert!(matches!(ids(&client).await, Err(Error::Unavailable { status: None, .. })));
+    let plain = site.url().replacen("http", "https", 1);
+    for (address, expected, advice) in [
+        ("http://127.0.0.1:1", Trouble::Connection, "firewall"),
+        ("http://nowhere.invalid", Trouble::Dns, "DNS"),
+        (plain.as_str(), Trouble::Tls, "certificates"),
+    ] {
+        let client = site.client_with(|config| config.site = domain::Site::trusted(address.to_owned()));
+        let error = ids(&client).await.expect_err("nobody there");
+        let Error::Unavailable { asked, status: None, trouble, .. } = &error else { panic!("{error:?}") };
+        assert_eq!((*trouble, asked.site.as_str(), asked.route), (expected, address, "/search/jql"));
+        assert!(error.is_outage() && error.to_string().contains(advice), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_answer_of_jiras_is_not_believed() {
+    let page = "<html><title>Page unavailable</title>";
+    for (status, kind, body) in [(200, "text/html", page), (404, "text/html", page), (200, "text/plain", "[]")] {
+        let headers = [("content-type", kind), ("atl-traceid", "5b1f"), ("x-aaccountid", "a1")];
+        let site = Site::start(move |_, _| answer(status, &headers, body)).await;
+        let error = site.client.issue(domain::IssueId(1)).await.expect_err("no answer");
+        let Error::NotJira { asked, status: told, .. } = &error else { panic!("{error:?}") };
+        assert_eq!((*told, asked.trace.as_deref()), (status, Some("5b1f")));
+        assert!(!error.is_final() && !error.to_string().contains("failFast"), "{error}");
+        assert_eq!(site.asked().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_ends_too_early_is_told_with_its_trace() {
+    let headers = [("x-aaccountid", "a1"), ("atl-traceid", "5b1f")];
+    let site = Site::start(move |_, _| answer(200, &headers, r#"{"issues":[{"id":"#)).await;
+    let error = ids(&site.client).await.expect_err("half an answer").to_string();
+    let expected =
+        format!("Jira's answer to /search/jql at {} (trace 5b1f) cannot be used: a search (ends too early", site.url());
+    assert!(error.starts_with(&expected), "{error}");
+}
+
+#[tokio::test]
+async fn each_wall_stops_as_much_as_it_must() {
+    let search = Reach::Endpoint(Endpoint::new(Verb::Post, "/search/jql"));
+    let (long, short) = (Duration::from_secs(30), Duration::from_millis(500));
+    for (reason, expected) in [
+        ("jira-burst-based", vec![Held::Paused(search, long), Held::Slowed(search, 0.5, Duration::from_secs(60))]),
+        ("jira-quota-global-based", vec![Held::Paused(Reach::Instance, long)]),
+        ("jira-cost-based", vec![Held::Paused(Reach::Instance, long)]),
+    ] {
+        let site =
+            Site::start(move |_, _| answer(429, &[("retry-after", "30"), ("ratelimit-reason", reason)], "")).await;
+        assert!(matches!(ids(&site.client).await, Err(Error::Throttled { after }) if after > short), "{reason}");
+        assert_eq!(site.held(), expected, "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn a_wall_ahead_slows_the_fleet_down() {
+    let near = [("x-aaccountid", "a1"), ("x-ratelimit-nearlimit", "true")];
+    let site = Site::start(move |_, _| answer(200, &near, EMPTY)).await;
+    ids(&site.client).await.expect("a page");
+    assert_eq!(site.held(), [Held::Slowed(Reach::Instance, 0.5, Duration::from_secs(60))]);
 }
 
 #[tokio::test]
@@ -198,6 +256,6 @@ async fn an_answer_without_end_is_not_held() {
 #[tokio::test]
 async fn credentials_do_not_follow_a_redirect() {
     let site = Site::start(|_, _| answer(302, &[("location", "/elsewhere"), ("x-aaccountid", "a1")], "")).await;
-    assert!(matches!(ids(&site.client).await, Err(Error::Refused { status: 302, .. })));
+    assert!(matches!(ids(&site.client).await, Err(Error::NotJira { status: 302, .. })));
     assert_eq!(site.asked().len(), 1);
 }

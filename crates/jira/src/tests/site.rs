@@ -15,20 +15,22 @@ use domain::{AccountId, InstanceId};
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-use crate::{Budgets, Client, ClientConfig, Credentials};
+use crate::{Atlassian, Budgets, Client, ClientConfig, Credentials, budget::Held};
 
 /// What was asked, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Asked {
+    pub(super) method: String,
     pub(super) path: String,
     pub(super) query: String,
+    pub(super) authorization: String,
     pub(super) body: Value,
 }
 
 /// A running site and a client of it.
 pub(super) struct Site {
     pub(super) client: Client,
-    pub(super) pauses: Arc<Mutex<Vec<Duration>>>,
+    held: Arc<Mutex<Vec<Held>>>,
     asked: Arc<Mutex<Vec<Asked>>>,
     address: std::net::SocketAddr,
 }
@@ -46,7 +48,10 @@ impl Site {
             async move {
                 let (parts, body) = request.into_parts();
                 let body = axum::body::to_bytes(body, 1 << 20).await.expect("a body");
+                let authorization = parts.headers.get("authorization").and_then(|value| value.to_str().ok());
                 let asked = Asked {
+                    method: parts.method.to_string(),
+                    authorization: authorization.unwrap_or_default().to_owned(),
                     path: parts.uri.path().to_owned(),
                     query: parts.uri.query().unwrap_or_default().to_owned(),
                     body: serde_json::from_slice(&body).unwrap_or(Value::Null),
@@ -62,8 +67,8 @@ impl Site {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         tokio::spawn(async move { axum::serve(listener, app).await });
-        let (client, pauses) = client(address, Some("a1"));
-        Self { client, pauses, asked, address }
+        let (client, held) = client(address, Some("a1"));
+        Self { client, held, asked, address }
     }
 
     /// A client that does not know yet who it is.
@@ -76,6 +81,16 @@ impl Site {
         let mut config = config(self.address, Some("a1"));
         change(&mut config);
         Client::new(config, Budgets::open().0).expect("a client").with_first_wait(Duration::from_millis(1))
+    }
+
+    /// Where it listens.
+    pub(super) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// What was paused or slowed so far.
+    pub(super) fn held(&self) -> Vec<Held> {
+        self.held.lock().expect("no panics while held").clone()
     }
 
     /// Everything that was asked so far.
@@ -93,19 +108,20 @@ fn config(address: std::net::SocketAddr, account: Option<&str>) -> ClientConfig 
     ClientConfig {
         instance: InstanceId::generate(),
         site: domain::Site::trusted(format!("http://{address}")),
-        credentials: Credentials { email: "bot@example.com".into(), token: "token".to_owned().into() },
+        credentials: Credentials::Basic { email: "bot@example.com".into(), token: "token".to_owned().into() },
         account: account.map(|account| AccountId(account.to_owned())),
         requests_per_minute: 6000,
         user_agent: "jirafleet/test".into(),
         timeout: Duration::from_secs(5),
         body_cap: 1 << 20,
+        atlassian: Atlassian::default(),
     }
 }
 
-fn client(address: std::net::SocketAddr, account: Option<&str>) -> (Client, Arc<Mutex<Vec<Duration>>>) {
-    let (budgets, pauses) = Budgets::open();
+fn client(address: std::net::SocketAddr, account: Option<&str>) -> (Client, Arc<Mutex<Vec<Held>>>) {
+    let (budgets, held) = Budgets::open();
     let client = Client::new(config(address, account), budgets).expect("a client");
-    (client.with_first_wait(Duration::from_millis(1)), pauses)
+    (client.with_first_wait(Duration::from_millis(1)), held)
 }
 
 /// An answer with a status and these headers.

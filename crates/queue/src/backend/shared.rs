@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::BackendOptions;
 use crate::{
     Config, Error,
-    connection::{Connector, Outage},
+    connection::{self, Connector, Outage},
     delivery::{self, Finish, Held, Message, Verb},
     keys::Keys,
     metric::{self, Meters},
@@ -87,7 +87,7 @@ impl Shared {
     ) -> Result<Self, Error> {
         Ok(Self {
             keys: Keys::new(config, options.queue)?,
-            connector: Connector::new(config)?,
+            connector: connection::connector(config)?,
             options,
             outage: Outage::default(),
             meters: Meters::default(),

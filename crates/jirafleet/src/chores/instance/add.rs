@@ -115,7 +115,7 @@ async fn account_of(
     asked.map_err(|error| {
         let next = match &error {
             jira::Error::NotOurselves { .. } => "check --email and --token-file",
-            jira::Error::Unavailable { .. } | jira::Error::Throttled { .. } => {
+            jira::Error::Unavailable { .. } | jira::Error::NotJira { .. } | jira::Error::Throttled { .. } => {
                 "check --site, or register it unseen with --no-check"
             }
             _ => "check --site",

@@ -8,7 +8,7 @@ use redis::{
 };
 use tokio::{sync::Mutex, time::timeout};
 
-use crate::Error;
+use crate::BadUrl;
 
 /// How such URLs begin.
 pub(super) const SCHEME: &str = "redis+sentinel://";
@@ -31,17 +31,15 @@ impl std::fmt::Debug for Watched {
 
 impl Watched {
     /// Reads `[user[:password]@]host[:port][,host[:port]..]/master[/db]`. User and password are those of the servers.
-    pub(super) fn parse(rest: &str) -> Result<Self, Error> {
+    pub(super) fn parse(rest: &str) -> Result<Self, BadUrl> {
         let parts = Parts::read(rest).ok_or_else(|| {
-            Error::Misconfigured(format!(
-                "the Redis URL is not usable: {SCHEME} needs [user[:password]@]host[:port][,host[:port]..]/master[/db]"
-            ))
+            BadUrl(format!("{SCHEME} needs [user[:password]@]host[:port][,host[:port]..]/master[/db]"))
         })?;
-        let wrong = |error: RedisError| Error::Misconfigured(format!("the Redis URL is not usable: {error}"));
+        let wrong = |error: RedisError| BadUrl(error.to_string());
         let sentinels = parts.sentinels.into_iter().map(|(host, port)| ConnectionAddr::Tcp(host, port));
         let mut builder =
             SentinelClientBuilder::new(sentinels, parts.master, SentinelServerType::Master).map_err(wrong)?;
-        builder = builder.set_client_to_redis_tcp_settings(super::tcp()).set_client_to_redis_db(parts.db);
+        builder = builder.set_client_to_redis_tcp_settings(crate::tcp()).set_client_to_redis_db(parts.db);
         if let Some(user) = parts.user {
             builder = builder.set_client_to_redis_username(user);
         }

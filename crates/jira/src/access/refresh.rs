@@ -1,0 +1,190 @@
+//! OAuth tokens that rotate: refreshed by one task of one pod at a time, stored before they are used.
+
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
+use reqwest::{RequestBuilder, header};
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+
+use super::{Access, SMALL};
+use crate::{
+    Claim, Error, Grant, OAuth, TokenStoreError, answer,
+    error::{Asked, Trouble},
+    identity, lenient, refusal,
+    retry::Failure,
+    transfer::{Raw, transfer},
+};
+
+/// A token that ends sooner than this is not used any more: clocks differ, and questions take time.
+const SKEW: TimeDelta = TimeDelta::seconds(60);
+
+/// How long a pod may take to refresh before another one tries. Atlassian takes a refresh token that was used already for
+/// another ten minutes, so a pod that died in between costs nothing.
+const LEASE: Duration = Duration::from_secs(30);
+
+/// How often one looks whether another pod has refreshed.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// The route in errors and metrics.
+const ROUTE: &str = "/oauth/token";
+
+/// What this process knows of a grant.
+#[derive(Default)]
+pub(super) struct Held {
+    grant: Option<Grant>,
+    /// A pair that Atlassian gave and that could not be stored yet. It is lost with this process, so it is stored first.
+    unsaved: Option<Grant>,
+}
+
+#[derive(Serialize)]
+struct Question<'a> {
+    grant_type: &'static str,
+    client_id: &'a str,
+    client_secret: &'a str,
+    refresh_token: &'a str,
+}
+
+#[derive(Deserialize)]
+struct Tokens {
+    access_token: String,
+    refresh_token: String,
+    #[serde(default, deserialize_with = "lenient::id")]
+    expires_in: Option<i64>,
+}
+
+impl Access {
+    /// A pair whose access token is good for a while. Whoever asks meanwhile waits for the one that refreshes.
+    pub(super) async fn grant(&self, http: &reqwest::Client, app: &OAuth, asked: &Asked) -> Result<Grant, Failure> {
+        let mut held = self.held.lock().await;
+        if held.grant.is_none() {
+            held.grant = Some(app.tokens.load().await.map_err(|error| away(asked, &error))?);
+        }
+        match &held.grant {
+            Some(grant) if Utc::now() + SKEW < grant.expires_at => Ok(grant.clone()),
+            _ => self.refresh(http, app, &mut held, asked).await,
+        }
+    }
+
+    /// Jira did not take version `seen`: the next one, whoever got it.
+    pub(super) async fn replace(
+        &self,
+        http: &reqwest::Client,
+        app: &OAuth,
+        seen: u64,
+        asked: &Asked,
+    ) -> Result<(), Failure> {
+        let mut held = self.held.lock().await;
+        if held.grant.as_ref().is_some_and(|grant| grant.version > seen) {
+            return Ok(());
+        }
+        self.refresh(http, app, &mut held, asked).await.map(|_| ())
+    }
+
+    async fn refresh(
+        &self,
+        http: &reqwest::Client,
+        app: &OAuth,
+        held: &mut Held,
+        asked: &Asked,
+    ) -> Result<Grant, Failure> {
+        let store = |error: TokenStoreError| away(asked, &error);
+        // A pair that waited to be stored is as good as one that is asked for now.
+        if held.unsaved.is_some() {
+            self.save(app, held).await.map_err(store)?;
+            if let Some(grant) = held.grant.as_ref().filter(|grant| Utc::now() + SKEW < grant.expires_at) {
+                return Ok(grant.clone());
+            }
+        }
+        for _ in 0..LEASE.as_millis() / LOOK.as_millis() + 4 {
+            let current = match held.grant.clone() {
+                Some(grant) => grant,
+                None => app.tokens.load().await.map_err(store)?,
+            };
+            match app.tokens.claim(current.version, &self.holder, LEASE).await.map_err(store)? {
+                Claim::Newer(grant) => {
+                    held.grant = Some(grant.clone());
+                    if Utc::now() + SKEW < grant.expires_at {
+                        return Ok(grant);
+                    }
+                }
+                Claim::Theirs => tokio::time::sleep(LOOK).await,
+                Claim::Ours => {
+                    held.unsaved = Some(self.ask(http, app, &current, asked).await?);
+                    self.save(app, held).await.map_err(store)?;
+                    if let Some(grant) = &held.grant {
+                        return Ok(grant.clone());
+                    }
+                }
+            }
+        }
+        Err(away(asked, &TokenStoreError("another pod has been refreshing the tokens for too long".to_owned())))
+    }
+
+    /// Stores what Atlassian gave; only then it may be used. Where another pair was stored meanwhile, that one counts.
+    async fn save(&self, app: &OAuth, held: &mut Held) -> Result<(), TokenStoreError> {
+        let Some(grant) = &held.unsaved else { return Ok(()) };
+        let saved = app.tokens.save(grant).await?;
+        let grant = held.unsaved.take();
+        held.grant = if saved { grant } else { None };
+        Ok(())
+    }
+
+    async fn ask(&self, http: &reqwest::Client, app: &OAuth, old: &Grant, asked: &Asked) -> Result<Grant, Failure> {
+        let asked = Asked { route: ROUTE, ..asked.clone() };
+        let sent_at = Utc::now();
+        let raw = transfer(self.question(http, app, old)?, asked, SMALL).await?;
+        if raw.status.is_server_error() || raw.status.as_u16() == 429 {
+            return Err(answer::unavailable(raw.asked, raw.status, &raw.text, None));
+        }
+        if !raw.status.is_success() {
+            return Err(Failure::Final(refused(raw)));
+        }
+        let tokens: Tokens = serde_json::from_str(&raw.text)
+            .map_err(|error| Failure::Final(Error::unreadable("a pair of tokens", &error).about(&raw.asked)))?;
+        let lives = TimeDelta::seconds(tokens.expires_in.unwrap_or(3600).clamp(0, 86_400));
+        let (access, refresh) = (tokens.access_token.into(), tokens.refresh_token.into());
+        Ok(Grant { access, refresh, expires_at: sent_at + lives, version: old.version + 1 })
+    }
+
+    fn question(&self, http: &reqwest::Client, app: &OAuth, old: &Grant) -> Result<RequestBuilder, Failure> {
+        let question = Question {
+            grant_type: "refresh_token",
+            client_id: &app.client_id,
+            client_secret: app.client_secret.expose_secret(),
+            refresh_token: old.refresh.expose_secret(),
+        };
+        let body = serde_json::to_string(&question)
+            .map_err(|error| Failure::Final(Error::unreadable("our own question", &error)))?;
+        let mut url = self.auth.clone();
+        url.set_path("/oauth/token");
+        Ok(http.post(url).header(header::CONTENT_TYPE, "application/json").body(body))
+    }
+}
+
+/// `invalid_grant` is the end of a grant. Anything else is about the app.
+fn refused(raw: Raw) -> Error {
+    #[derive(Deserialize)]
+    struct Refusal {
+        #[serde(default, deserialize_with = "lenient::text")]
+        error: Option<String>,
+    }
+    let error = serde_json::from_str::<Refusal>(&raw.text).ok().and_then(|refusal| refusal.error);
+    match error.as_deref() {
+        Some("invalid_grant" | "unauthorized_client" | "invalid_client" | "access_denied") => {
+            let reason = identity::grant_refused(error.as_deref().unwrap_or_default());
+            Error::NotOurselves { reason: format!("{reason} [{}]", raw.asked) }
+        }
+        _ => Error::Refused {
+            messages: refusal::messages(&raw.text),
+            asked: Box::new(raw.asked),
+            status: raw.status.as_u16(),
+        },
+    }
+}
+
+fn away(asked: &Asked, error: &TokenStoreError) -> Failure {
+    let asked = Box::new(Asked { route: ROUTE, ..asked.clone() });
+    let reason = format!("the OAuth tokens are out of reach: {error}");
+    Failure::passing(Error::Unavailable { asked, status: None, trouble: Trouble::Tokens, reason })
+}
