@@ -39,7 +39,7 @@ pub struct Config {
     /// Most worklogs embedded in an issue; the oldest are left out.
     pub embedded_worklog_cap: usize,
     /// How much one issue may hold.
-    pub limits: Limits,
+    pub issue_limits: IssueLimits,
     /// Every how many-th page in the middle of a search is cut short, roughly; 0 means never.
     pub short_pages: u64,
     /// What becomes of a comment that is sent along with a transition.
@@ -73,7 +73,7 @@ impl Default for Config {
             embedded_history_cap: 40,
             worklogs_per_issue: 0..=2,
             embedded_worklog_cap: 20,
-            limits: Limits::default(),
+            issue_limits: IssueLimits::default(),
             short_pages: 0,
             transition_comments: TransitionComments::Kept,
             email: "mirror@example.com".into(),
@@ -99,7 +99,7 @@ impl fmt::Debug for Config {
 
 /// How much one issue may hold; what would be more is refused with 413, longer text with 400.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct IssueLimits {
     /// Comments.
     pub comments: usize,
     /// Worklogs.
@@ -112,7 +112,7 @@ pub struct Limits {
     pub text: usize,
 }
 
-impl Default for Limits {
+impl Default for IssueLimits {
     fn default() -> Self {
         Self { comments: 5000, worklogs: 10_000, issue_links: 2000, remote_links: 2000, text: 32_767 }
     }

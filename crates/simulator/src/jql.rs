@@ -112,6 +112,8 @@ impl Query {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use proptest::prelude::*;
+
     use super::*;
     use crate::config::Config;
     use crate::world::World;
@@ -172,6 +174,19 @@ mod tests {
         assert!(count(&world, "parent = NOPE-1").is_err());
         let eight = "project = ACME order by id, key, created, updated, id, key, created, updated";
         assert!(complaint(eight).contains("maximum number of fields"));
+    }
+
+    /// Everything the grammar knows, and some things it does not.
+    const PARTS: &str = "project key updated parent summary ACME ACME-1 10001 -5m \"2026-02-30\" ' in not is empty and order \
+                         by desc = != <= > ~ ( ) , now currentUser ü 🦀";
+
+    proptest! {
+        #[test]
+        fn no_row_of_words_and_signs_makes_it_panic(places in proptest::collection::vec(0..31_usize, 0..12)) {
+            let world = World::new(Config { issues: 3, ..Config::default() });
+            let parts: Vec<&str> = places.iter().filter_map(|place| PARTS.split_whitespace().nth(*place)).collect();
+            let _ = count(&world, &parts.join(" "));
+        }
     }
 
     #[test]

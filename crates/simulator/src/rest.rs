@@ -1,5 +1,5 @@
-//! The routes of Jira Cloud's REST API v3 that a mirror reads, behind one front door: who asks, what is scripted to
-//! go wrong, and the headers every real answer carries.
+//! The routes of Jira Cloud's REST API v3 that a mirror reads and writes, behind one front door: who asks, what is
+//! scripted to go wrong, and the headers every real answer carries.
 
 mod agile;
 mod answer;

@@ -5,13 +5,13 @@ use axum::http::Uri;
 use serde_json::{Value, json};
 
 use super::Caller;
-use super::answer::{self, Answer, Refusal, Site, Who};
+use super::answer::{self, Answer, Asking, Refusal, Site};
 use super::params::{Params, slice};
 use crate::world::State as Store;
 use crate::world::boards::{KANBAN, Sprint, board_json};
 use crate::world::people::Project;
 
-pub(super) async fn boards(State(world): Site, Extension(caller): Who, uri: Uri) -> Answer {
+pub(super) async fn boards(State(world): Site, Extension(caller): Asking, uri: Uri) -> Answer {
     let params = Params::of(&uri);
     let part = params.page(50, 50)?;
     let (site, host) = (world.read(), host(&world.config().name));
@@ -31,7 +31,12 @@ pub(super) async fn boards(State(world): Site, Extension(caller): Who, uri: Uri)
     answer::ok(&page(part, all.len(), &values))
 }
 
-pub(super) async fn sprints(State(world): Site, Extension(caller): Who, Path(board): Path<String>, uri: Uri) -> Answer {
+pub(super) async fn sprints(
+    State(world): Site,
+    Extension(caller): Asking,
+    Path(board): Path<String>,
+    uri: Uri,
+) -> Answer {
     let params = Params::of(&uri);
     let (part, states) = (params.page(50, 50)?, params.list("state"));
     let (site, host) = (world.read(), host(&world.config().name));
@@ -42,7 +47,7 @@ pub(super) async fn sprints(State(world): Site, Extension(caller): Who, Path(boa
     answer::ok(&page(part, all.len(), &values))
 }
 
-pub(super) async fn sprint(State(world): Site, Extension(caller): Who, Path(id): Path<String>) -> Answer {
+pub(super) async fn sprint(State(world): Site, Extension(caller): Asking, Path(id): Path<String>) -> Answer {
     let site = world.read();
     let id = id.parse().ok().filter(|id| {
         let place = usize::try_from(id / 10).unwrap_or(usize::MAX);
@@ -59,7 +64,12 @@ fn scrum_board(site: &Store, caller: Caller, board: &str) -> Result<usize, Refus
     let place = if id == Some(KANBAN) { Some(0) } else { id.and_then(|id| id.checked_sub(1)) };
     let readable = |place: &usize| site.projects.get(*place).is_some_and(Project::is_readable);
     let place = place.filter(|place| caller == Caller::Account && readable(place));
-    let place = place.ok_or_else(|| Refusal::not_found("Requested board cannot be viewed because it either does not exist or you do not have permission to view it."))?;
+    let place = place.ok_or_else(|| {
+        Refusal::not_found(
+            "Requested board cannot be viewed because it either does not exist or you do not have permission to view \
+             it.",
+        )
+    })?;
     if id == Some(KANBAN) { Err(Refusal::bad("The board does not support sprints")) } else { Ok(place) }
 }
 

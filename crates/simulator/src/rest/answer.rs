@@ -20,7 +20,7 @@ use crate::world::edits::EditError;
 pub(super) type Site = State<Arc<World>>;
 
 /// As whom it answers.
-pub(super) type Who = Extension<Caller>;
+pub(super) type Asking = Extension<Caller>;
 
 /// What a route gives: finished JSON, or a refusal.
 pub(super) type Answer = Result<Response, Refusal>;
@@ -94,7 +94,6 @@ impl From<EditError> for Refusal {
                 let words = format!("The issue has reached the limit on the number of {what}.");
                 Self::Said(StatusCode::PAYLOAD_TOO_LARGE, words)
             }
-            EditError::Archived => Self::bad("The issue is archived. Archived issues cannot be changed."),
         }
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Caller;
-use super::answer::{self, Answer, Refusal, Site, Who};
+use super::answer::{self, Answer, Asking, Refusal, Site};
 use super::issue::{Property, by_key, find, find_to_change};
 use super::params::{Params, slice};
 use crate::world::edits::EditError;
@@ -23,7 +23,7 @@ use crate::world::{By, World, adf};
 /// The most comments a page holds.
 const PAGE: usize = 100;
 
-pub(super) async fn list(State(world): Site, Extension(caller): Who, Path(id): Path<String>, uri: Uri) -> Answer {
+pub(super) async fn list(State(world): Site, Extension(caller): Asking, Path(id): Path<String>, uri: Uri) -> Answer {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Comments<T> {
@@ -69,7 +69,7 @@ fn in_full(lens: Lens<'_>, issue: u64, comment: &Comment, expand: &[String]) -> 
 
 pub(super) async fn get(
     State(world): Site,
-    Extension(caller): Who,
+    Extension(caller): Asking,
     Path((id, comment)): Path<(String, String)>,
     uri: Uri,
 ) -> Answer {
@@ -87,7 +87,7 @@ fn show(world: &World, caller: Caller, id: &str, comment: u64, (params, status):
 }
 
 /// Comments by their ids, wherever they are; those the caller cannot see are missing.
-pub(super) async fn by_ids(State(world): Site, Extension(caller): Who, uri: Uri, bytes: Bytes) -> Answer {
+pub(super) async fn by_ids(State(world): Site, Extension(caller): Asking, uri: Uri, bytes: Bytes) -> Answer {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Ask {
@@ -150,13 +150,13 @@ pub(super) fn too_long(most: usize) -> String {
 
 pub(super) async fn add(
     State(world): Site,
-    Extension(caller): Who,
+    Extension(caller): Asking,
     Path(id): Path<String>,
     uri: Uri,
     bytes: Bytes,
 ) -> Answer {
     let written: Written = answer::body(&bytes)?;
-    let text = written.text(caller, world.config().limits.text)?;
+    let text = written.text(caller, world.config().issue_limits.text)?;
     let issue = find_to_change(&world, caller, &id)?.id.to_string();
     let properties = by_key(written.properties);
     let comment = world.comment_as(By::Caller, &issue, |comment| {
@@ -167,13 +167,13 @@ pub(super) async fn add(
 
 pub(super) async fn edit(
     State(world): Site,
-    Extension(caller): Who,
+    Extension(caller): Asking,
     Path((id, comment)): Path<(String, String)>,
     uri: Uri,
     bytes: Bytes,
 ) -> Answer {
     let written: Written = answer::body(&bytes)?;
-    let text = written.text(caller, world.config().limits.text)?;
+    let text = written.text(caller, world.config().issue_limits.text)?;
     let comment = number(&comment)?;
     let issue = seen_comment(&world, caller, &id, comment)?;
     let properties = by_key(written.properties);
@@ -185,7 +185,7 @@ pub(super) async fn edit(
 
 pub(super) async fn delete(
     State(world): Site,
-    Extension(caller): Who,
+    Extension(caller): Asking,
     Path((id, comment)): Path<(String, String)>,
 ) -> Answer {
     let comment = number(&comment)?;

@@ -7,11 +7,10 @@ use axum::extract::{Extension, Path, State};
 use axum::http::{StatusCode, Uri};
 
 use super::Caller;
-use super::answer::{self, Answer, Refusal, Site, Who};
+use super::answer::{self, Answer, Asking, Refusal, Site};
 use super::page::Page;
 use super::params::{Params, slice};
 use crate::world::World;
-use crate::world::edits::EditError;
 use crate::world::issue::Issue;
 use crate::world::people::Shape;
 use crate::world::view::fields::Selection;
@@ -21,7 +20,7 @@ use crate::world::view::{Extent, Extras, IssueView, Lens};
 /// The most changelog entries a page of their own holds, and GET issue embeds.
 const PAGE: usize = 100;
 
-pub(super) async fn get(State(world): Site, Extension(caller): Who, Path(id): Path<String>, uri: Uri) -> Answer {
+pub(super) async fn get(State(world): Site, Extension(caller): Asking, Path(id): Path<String>, uri: Uri) -> Answer {
     let issue = find(&world, caller, &id)?;
     show(&world, &issue, &Params::of(&uri))
 }
@@ -56,7 +55,12 @@ pub(super) fn fail_fast<'a>(
 }
 
 /// Oldest first.
-pub(super) async fn changelog(State(world): Site, Extension(caller): Who, Path(id): Path<String>, uri: Uri) -> Answer {
+pub(super) async fn changelog(
+    State(world): Site,
+    Extension(caller): Asking,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Answer {
     let issue = find(&world, caller, &id)?;
     let part = Params::of(&uri).page(PAGE, PAGE)?;
     let site = world.read();
@@ -78,7 +82,7 @@ pub(super) fn find_to_change(world: &World, caller: Caller, id: &str) -> Result<
     answer::signed_in(caller)?;
     let issue = find(world, caller, id)?;
     if issue.archived {
-        return Err(EditError::Archived.into());
+        return Err(Refusal::bad("The issue is archived. Archived issues cannot be changed."));
     }
     if world.read().troubles.any_conflict() && world.write().troubles.conflict(issue.id) {
         let words = "The issue was changed by someone else. Try again.";

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Caller;
-use super::answer::{self, Answer, Refusal, Site, Who};
+use super::answer::{self, Answer, Asking, Refusal, Site};
 use super::comments;
 use super::issue::{find, find_to_change};
 use super::params::Params;
@@ -37,7 +37,7 @@ impl Named {
 }
 
 /// A link that is there already is as good as a new one. On the outward issue it shows the inward one.
-pub(super) async fn add(State(world): Site, Extension(caller): Who, bytes: Bytes) -> Answer {
+pub(super) async fn add(State(world): Site, Extension(caller): Asking, bytes: Bytes) -> Answer {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase", deny_unknown_fields)]
     struct Ask {
@@ -54,7 +54,7 @@ pub(super) async fn add(State(world): Site, Extension(caller): Who, bytes: Bytes
         .ok_or_else(|| Refusal::not_found(format!("No issue link type with name '{name}' found.")))?;
     let inward = find_to_change(&world, caller, &ask.inward_issue.text())?.id.to_string();
     let outward = find_to_change(&world, caller, &ask.outward_issue.text())?.id.to_string();
-    let most = world.config().limits.text;
+    let most = world.config().issue_limits.text;
     let comment = ask.comment.map(|comment| comments::text(&comment["body"], most));
     let comment = comment.transpose().map_err(|words| Refusal::field("comment", words))?;
     world.link_as(By::Caller, kind, &inward, &outward)?;
@@ -64,7 +64,7 @@ pub(super) async fn add(State(world): Site, Extension(caller): Who, bytes: Bytes
     answer::empty(StatusCode::CREATED)
 }
 
-pub(super) async fn get(State(world): Site, Extension(caller): Who, Path(id): Path<String>) -> Answer {
+pub(super) async fn get(State(world): Site, Extension(caller): Asking, Path(id): Path<String>) -> Answer {
     let (number, issue) = seen(&world, caller, &id)?;
     let site = world.read();
     let lens = Lens::new(&site, world.config(), Shape::V3);
@@ -80,7 +80,7 @@ pub(super) async fn get(State(world): Site, Extension(caller): Who, Path(id): Pa
     }))
 }
 
-pub(super) async fn delete(State(world): Site, Extension(caller): Who, Path(id): Path<String>) -> Answer {
+pub(super) async fn delete(State(world): Site, Extension(caller): Asking, Path(id): Path<String>) -> Answer {
     answer::signed_in(caller)?;
     let (number, _) = seen(&world, caller, &id)?;
     world.unlink_as(By::Caller, number)?;
@@ -101,7 +101,7 @@ fn seen(world: &World, caller: Caller, id: &str) -> Result<(u64, u64), Refusal> 
 }
 
 /// All of an issue's links to the outside; with `globalId` the one that has it.
-pub(super) async fn remote(State(world): Site, Extension(caller): Who, Path(id): Path<String>, uri: Uri) -> Answer {
+pub(super) async fn remote(State(world): Site, Extension(caller): Asking, Path(id): Path<String>, uri: Uri) -> Answer {
     let (issue, params) = (find(&world, caller, &id)?, Params::of(&uri));
     let base = Shape::V3.base(&world.config().name);
     let show = |link: &RemoteLink| remote_json(&base, issue.id, link);
@@ -116,7 +116,7 @@ pub(super) async fn remote(State(world): Site, Extension(caller): Who, Path(id):
 
 pub(super) async fn one_remote(
     State(world): Site,
-    Extension(caller): Who,
+    Extension(caller): Asking,
     Path((id, link)): Path<(String, String)>,
 ) -> Answer {
     let issue = find(&world, caller, &id)?;
@@ -145,7 +145,7 @@ fn remote_json(base: &str, issue: u64, link: &RemoteLink) -> Value {
 /// The same global id updates instead of adding: a write that can be repeated.
 pub(super) async fn set_remote(
     State(world): Site,
-    Extension(caller): Who,
+    Extension(caller): Asking,
     Path(id): Path<String>,
     bytes: Bytes,
 ) -> Answer {
@@ -176,7 +176,7 @@ pub(super) async fn set_remote(
 
 pub(super) async fn delete_remote(
     State(world): Site,
-    Extension(caller): Who,
+    Extension(caller): Asking,
     Path(id): Path<String>,
     uri: Uri,
 ) -> Answer {
@@ -188,7 +188,7 @@ pub(super) async fn delete_remote(
 
 pub(super) async fn delete_one_remote(
     State(world): Site,
-    Extension(caller): Who,
+    Extension(caller): Asking,
     Path((id, link)): Path<(String, String)>,
 ) -> Answer {
     let issue = find_to_change(&world, caller, &id)?.id.to_string();

@@ -5,14 +5,14 @@ use axum::http::Uri;
 use serde_json::{Map, Value, json};
 
 use super::Caller;
-use super::answer::{self, Answer, Refusal, Site, Who};
+use super::answer::{self, Answer, Asking, Refusal, Site};
 use super::page::Page;
 use super::params::{Params, slice};
 use super::{issue, projects};
 use crate::world::people::{Person, Shape, profile};
 
 /// A bare array; the client pages until it is empty.
-pub(super) async fn search(State(world): Site, Extension(caller): Who, uri: Uri) -> Answer {
+pub(super) async fn search(State(world): Site, Extension(caller): Asking, uri: Uri) -> Answer {
     let (start, most) = Params::of(&uri).page(50, 1000)?;
     let site = world.read();
     let all = if caller == Caller::Account { site.people.as_slice() } else { &[] };
@@ -21,7 +21,7 @@ pub(super) async fn search(State(world): Site, Extension(caller): Who, uri: Uri)
     answer::ok(&users)
 }
 
-pub(super) async fn get(State(world): Site, Extension(caller): Who, uri: Uri) -> Answer {
+pub(super) async fn get(State(world): Site, Extension(caller): Asking, uri: Uri) -> Answer {
     answer::signed_in(caller)?;
     let params = Params::of(&uri);
     let account = params.one("accountId").ok_or_else(|| Refusal::bad("The accountId query parameter is required."))?;
@@ -33,7 +33,7 @@ pub(super) async fn get(State(world): Site, Extension(caller): Who, uri: Uri) ->
 }
 
 /// Those of the accounts that exist, as a page.
-pub(super) async fn bulk(State(world): Site, Extension(caller): Who, uri: Uri) -> Answer {
+pub(super) async fn bulk(State(world): Site, Extension(caller): Asking, uri: Uri) -> Answer {
     answer::signed_in(caller)?;
     let params = Params::of(&uri);
     let (part, accounts) = (params.page(10, 200)?, params.list("accountId"));
@@ -50,7 +50,7 @@ pub(super) async fn bulk(State(world): Site, Extension(caller): Who, uri: Uri) -
 }
 
 /// Never answered to nobody: this is how a client notices that its token is dead.
-pub(super) async fn myself(State(world): Site, Extension(caller): Who) -> Answer {
+pub(super) async fn myself(State(world): Site, Extension(caller): Asking) -> Answer {
     answer::signed_in(caller)?;
     let site = world.read();
     let me = site.people.first().ok_or_else(Refusal::unauthenticated)?;
@@ -74,7 +74,7 @@ const PERMISSIONS: [(&str, &str, bool); 12] = [
 ];
 
 /// What the caller may do, of what was asked; in a project or with an issue, where one is named.
-pub(super) async fn permissions(State(world): Site, Extension(caller): Who, uri: Uri) -> Answer {
+pub(super) async fn permissions(State(world): Site, Extension(caller): Asking, uri: Uri) -> Answer {
     let params = Params::of(&uri);
     let asked = params.list("permissions");
     if asked.is_empty() {

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::Caller;
-use super::answer::{self, Answer, Refusal, Site, Who};
+use super::answer::{self, Answer, Asking, Refusal, Site};
 use super::page::Page;
 use super::params::{Params, slice};
 use crate::world::State as Store;
@@ -21,7 +21,7 @@ use crate::world::view::Lens;
 const RETENTION: chrono::TimeDelta = chrono::TimeDelta::days(60);
 
 /// At most 100 a page, whatever was asked for; live projects unless `status` says otherwise.
-pub(super) async fn search(State(world): Site, Extension(caller): Who, uri: Uri) -> Answer {
+pub(super) async fn search(State(world): Site, Extension(caller): Asking, uri: Uri) -> Answer {
     let params = Params::of(&uri);
     let part = params.page(50, 100)?;
     let site = world.read();
@@ -142,7 +142,7 @@ fn end(lens: Lens<'_>, project: &Project) -> Vec<(&'static str, Value)> {
 }
 
 /// Keys are case sensitive here, unlike those of issues; former keys resolve.
-pub(super) async fn get(State(world): Site, Extension(caller): Who, Path(id): Path<String>, uri: Uri) -> Answer {
+pub(super) async fn get(State(world): Site, Extension(caller): Asking, Path(id): Path<String>, uri: Uri) -> Answer {
     let (site, params) = (world.read(), Params::of(&uri));
     let place = find(&site, caller, &id)?;
     let lens = Lens::new(&site, world.config(), Shape::V3);
@@ -181,7 +181,7 @@ pub(super) fn find(site: &Store, caller: Caller, id: &str) -> Result<usize, Refu
 }
 
 /// Every issue type of a project with the statuses of its workflow.
-pub(super) async fn statuses(State(world): Site, Extension(caller): Who, Path(id): Path<String>) -> Answer {
+pub(super) async fn statuses(State(world): Site, Extension(caller): Asking, Path(id): Path<String>) -> Answer {
     let site = world.read();
     find(&site, caller, &id)?;
     let deck = site.cards.of(Shape::V3);

@@ -5,14 +5,14 @@ use axum::http::Uri;
 use serde_json::{Value, json};
 
 use super::Caller;
-use super::answer::{self, Answer, Site, Who};
+use super::answer::{self, Answer, Asking, Site};
 use super::page::Page;
 use super::params::{Params, slice};
 use crate::world::catalogue::{FIELDS, Field, IssueType, LinkType, Priority, Status, Weight};
 use crate::world::people::{Shape, priority_json, status_json, type_json};
 use crate::world::view::{Lens, meta};
 
-pub(super) async fn fields(Extension(caller): Who) -> Answer {
+pub(super) async fn fields(Extension(caller): Asking) -> Answer {
     let all = if caller == Caller::Account { FIELDS } else { &[] };
     answer::ok(&all.iter().map(one_field).collect::<Vec<_>>())
 }
@@ -44,7 +44,7 @@ pub(super) async fn statuses(State(world): Site) -> Answer {
 }
 
 /// The administrator's list: one status no workflow uses is here and not in `/status`, the old one is missing.
-pub(super) async fn search_statuses(State(world): Site, Extension(caller): Who, uri: Uri) -> Answer {
+pub(super) async fn search_statuses(State(world): Site, Extension(caller): Asking, uri: Uri) -> Answer {
     answer::signed_in(caller)?;
     let part = Params::of(&uri).page(200, 200)?;
     let entry = |id: &str, name: &str, category: &str| {

@@ -4,7 +4,7 @@ use axum::extract::{Extension, Path, State};
 use axum::http::Uri;
 use serde_json::{Value, json};
 
-use super::answer::{self, Answer, Refusal, Site, Who};
+use super::answer::{self, Answer, Asking, Refusal, Site};
 use super::params::{Params, slice};
 use super::{issue, projects};
 use crate::world::catalogue::IssueType;
@@ -14,7 +14,7 @@ use crate::world::view::meta::{self, Screens};
 
 pub(super) async fn transitions(
     State(world): Site,
-    Extension(caller): Who,
+    Extension(caller): Asking,
     Path(id): Path<String>,
     uri: Uri,
 ) -> Answer {
@@ -34,7 +34,7 @@ pub(super) async fn transitions(
 
 pub(super) async fn issue_types(
     State(world): Site,
-    Extension(caller): Who,
+    Extension(caller): Asking,
     Path(project): Path<String>,
     uri: Uri,
 ) -> Answer {
@@ -49,7 +49,7 @@ pub(super) async fn issue_types(
 
 pub(super) async fn fields(
     State(world): Site,
-    Extension(caller): Who,
+    Extension(caller): Asking,
     Path((project, kind)): Path<(String, String)>,
     uri: Uri,
 ) -> Answer {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Caller;
-use super::answer::{self, Answer, Refusal, Site, Who};
+use super::answer::{self, Answer, Asking, Refusal, Site};
 use super::comments::{text, too_long};
 use super::issue::{find, find_to_change};
 use super::params::{Params, slice};
@@ -24,7 +24,7 @@ use crate::world::{By, World};
 /// Entries of a page of the feeds; more only when they happened in the same millisecond.
 const FEED_PAGE: usize = 1000;
 
-pub(super) async fn list(State(world): Site, Extension(caller): Who, Path(id): Path<String>, uri: Uri) -> Answer {
+pub(super) async fn list(State(world): Site, Extension(caller): Asking, Path(id): Path<String>, uri: Uri) -> Answer {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Worklogs<'a> {
@@ -48,7 +48,7 @@ pub(super) async fn list(State(world): Site, Extension(caller): Who, Path(id): P
 
 pub(super) async fn get(
     State(world): Site,
-    Extension(caller): Who,
+    Extension(caller): Asking,
     Path((id, worklog)): Path<(String, String)>,
 ) -> Answer {
     answer::ok(&show(&world, caller, &id, number(&worklog)?)?)
@@ -63,7 +63,7 @@ fn show(world: &World, caller: Caller, id: &str, worklog: u64) -> Result<Value, 
 }
 
 /// Worklogs by their ids, as a bare array; those the caller cannot see are missing.
-pub(super) async fn by_ids(State(world): Site, Extension(caller): Who, bytes: Bytes) -> Answer {
+pub(super) async fn by_ids(State(world): Site, Extension(caller): Asking, bytes: Bytes) -> Answer {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Ask {
@@ -82,7 +82,7 @@ pub(super) async fn by_ids(State(world): Site, Extension(caller): Who, bytes: By
     answer::ok(&views)
 }
 
-pub(super) async fn updated(State(world): Site, Extension(caller): Who, uri: Uri) -> Answer {
+pub(super) async fn updated(State(world): Site, Extension(caller): Asking, uri: Uri) -> Answer {
     let site = world.read();
     let seen = site.issues.values().filter(|issue| caller == Caller::Account && site.sees(issue));
     let all = seen.flat_map(|issue| issue.worklogs.iter());
@@ -90,7 +90,7 @@ pub(super) async fn updated(State(world): Site, Extension(caller): Who, uri: Uri
     feed(&world, &Params::of(&uri), "updated", all)
 }
 
-pub(super) async fn deleted(State(world): Site, Extension(caller): Who, uri: Uri) -> Answer {
+pub(super) async fn deleted(State(world): Site, Extension(caller): Asking, uri: Uri) -> Answer {
     let site = world.read();
     let all = if caller == Caller::Account { site.deleted_worklogs.clone() } else { Vec::new() };
     feed(&world, &Params::of(&uri), "deleted", all)
@@ -106,8 +106,7 @@ fn feed(world: &World, params: &Params, what: &str, mut all: Vec<(DateTime<Utc>,
     let end = full.map_or(all.len(), |last| all.partition_point(|(at, _)| *at <= last));
     let last_page = end == all.len();
     let until = all.get(end.saturating_sub(1)).map_or(since, |(at, _)| at.timestamp_millis());
-    let entry = |(at, id): &(DateTime<Utc>, u64)| json!({"worklogId": id, "updatedTime": at.timestamp_millis(), "properties": []});
-    let values: Vec<Value> = all[..end].iter().map(entry).collect();
+    let values: Vec<Value> = all[..end].iter().map(|(at, id)| entry(*at, *id)).collect();
     let base = format!("{}/worklog/{what}?since=", Shape::V3.base(&world.config().name));
     let mut page = json!({
         "values": values, "since": since, "until": until, "self": format!("{base}{since}"), "lastPage": last_page,
@@ -116,6 +115,10 @@ fn feed(world: &World, params: &Params, what: &str, mut all: Vec<(DateTime<Utc>,
         page.insert("nextPage".into(), json!(format!("{base}{until}")));
     }
     answer::ok(&page)
+}
+
+fn entry(at: DateTime<Utc>, worklog: u64) -> Value {
+    json!({"worklogId": worklog, "updatedTime": at.timestamp_millis(), "properties": []})
 }
 
 #[derive(Deserialize)]
@@ -165,9 +168,9 @@ fn seconds(spent: &str) -> Option<u64> {
     parts.filter(|parts| !parts.is_empty())?.into_iter().try_fold(0, u64::checked_add)
 }
 
-pub(super) async fn add(State(world): Site, Extension(caller): Who, Path(id): Path<String>, bytes: Bytes) -> Answer {
+pub(super) async fn add(State(world): Site, Extension(caller): Asking, Path(id): Path<String>, bytes: Bytes) -> Answer {
     let issue = find_to_change(&world, caller, &id)?.id.to_string();
-    let time = answer::body::<Written>(&bytes)?.read(world.config().limits.text)?;
+    let time = answer::body::<Written>(&bytes)?.read(world.config().issue_limits.text)?;
     if time.seconds.unwrap_or(0) == 0 {
         return Err(Refusal::field("timeLogged", "You must indicate the time spent working."));
     }
@@ -177,19 +180,19 @@ pub(super) async fn add(State(world): Site, Extension(caller): Who, Path(id): Pa
 
 pub(super) async fn edit(
     State(world): Site,
-    Extension(caller): Who,
+    Extension(caller): Asking,
     Path((id, worklog)): Path<(String, String)>,
     bytes: Bytes,
 ) -> Answer {
     let (issue, worklog) = (find_to_change(&world, caller, &id)?.id.to_string(), number(&worklog)?);
-    let time = answer::body::<Written>(&bytes)?.read(world.config().limits.text)?;
+    let time = answer::body::<Written>(&bytes)?.read(world.config().issue_limits.text)?;
     world.edit_worklog_as(By::Caller, &issue, worklog, time)?;
     answer::ok(&show(&world, caller, &issue, worklog)?)
 }
 
 pub(super) async fn delete(
     State(world): Site,
-    Extension(caller): Who,
+    Extension(caller): Asking,
     Path((id, worklog)): Path<(String, String)>,
 ) -> Answer {
     let issue = find_to_change(&world, caller, &id)?.id.to_string();

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::Caller;
-use super::answer::{self, Answer, Refusal, Site, Who};
+use super::answer::{self, Answer, Asking, Refusal, Site};
 use super::issue::{Property, by_key, find, find_to_change, show};
 use super::params::Params;
 use crate::config::TransitionComments;
@@ -47,7 +47,7 @@ impl Update {
 /// Any wrong field fails the whole edit; a transition in the body is ignored.
 pub(super) async fn edit(
     State(world): Site,
-    Extension(caller): Who,
+    Extension(caller): Asking,
     Path(id): Path<String>,
     uri: Uri,
     bytes: Bytes,
@@ -84,7 +84,7 @@ fn add_comments(world: &World, id: &str, comments: Vec<Text>) -> Result<(), Refu
 /// Only what the workflow has for the present status; the screen takes a resolution, and a comment where it has one.
 pub(super) async fn transition(
     State(world): Site,
-    Extension(caller): Who,
+    Extension(caller): Asking,
     Path(id): Path<String>,
     bytes: Bytes,
 ) -> Answer {
@@ -118,7 +118,12 @@ pub(super) async fn transition(
 }
 
 /// `null` takes the issue from whoever has it, `"-1"` gives it to the project's lead.
-pub(super) async fn assign(State(world): Site, Extension(caller): Who, Path(id): Path<String>, bytes: Bytes) -> Answer {
+pub(super) async fn assign(
+    State(world): Site,
+    Extension(caller): Asking,
+    Path(id): Path<String>,
+    bytes: Bytes,
+) -> Answer {
     let issue = find_to_change(&world, caller, &id)?;
     let body: Value = answer::body(&bytes)?;
     let Some(account) = body.get("accountId") else {
@@ -131,7 +136,7 @@ pub(super) async fn assign(State(world): Site, Extension(caller): Who, Path(id):
     answer::empty(StatusCode::NO_CONTENT)
 }
 
-pub(super) async fn delete(State(world): Site, Extension(caller): Who, Path(id): Path<String>, uri: Uri) -> Answer {
+pub(super) async fn delete(State(world): Site, Extension(caller): Asking, Path(id): Path<String>, uri: Uri) -> Answer {
     answer::signed_in(caller)?;
     let issue = find(&world, caller, &id)?;
     if !issue.subtasks.is_empty() && Params::of(&uri).one("deleteSubtasks") != Some("true") {
@@ -147,11 +152,11 @@ pub(super) async fn delete(State(world): Site, Extension(caller): Who, Path(id):
 }
 
 /// At most 1000 issues; sub-tasks only go with their parents.
-pub(super) async fn archive(State(world): Site, Extension(caller): Who, bytes: Bytes) -> Answer {
+pub(super) async fn archive(State(world): Site, Extension(caller): Asking, bytes: Bytes) -> Answer {
     set_archived(&world, caller, &bytes, World::archive_issue)
 }
 
-pub(super) async fn restore(State(world): Site, Extension(caller): Who, bytes: Bytes) -> Answer {
+pub(super) async fn restore(State(world): Site, Extension(caller): Asking, bytes: Bytes) -> Answer {
     set_archived(&world, caller, &bytes, World::restore_issue)
 }
 

@@ -72,13 +72,13 @@ impl Sprint {
 
 /// A board as the Agile API lists it.
 pub(crate) fn board_json(host: &str, id: usize, kind: &str, project: &Project) -> Value {
+    let (name, number) = (format!("{} ({})", project.name, project.key), project.id.parse::<u64>().unwrap_or(0));
     json!({
         "id": id, "self": format!("{host}/rest/agile/1.0/board/{id}"), "name": format!("{} board", project.key),
         "type": kind, "isPrivate": false,
         "location": {
-            "projectId": project.id.parse::<u64>().unwrap_or(0), "displayName": format!("{} ({})", project.name, project.key),
-            "projectName": project.name, "projectKey": project.key, "projectTypeKey": "software",
-            "name": format!("{} ({})", project.name, project.key),
+            "projectId": number, "displayName": name, "projectName": project.name, "projectKey": project.key,
+            "projectTypeKey": "software", "name": name,
         },
     })
 }

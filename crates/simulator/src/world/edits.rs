@@ -40,11 +40,8 @@ pub enum EditError {
     #[error("the simulated site has no account {0}: use one of World::accounts")]
     NoSuchAccount(String),
     /// The issue has as many of these as it may have.
-    #[error("the issue has reached its limit of {0}: raise Config::limits")]
+    #[error("the issue has reached its limit of {0}: raise Config::issue_limits")]
     Full(&'static str),
-    /// The issue is archived, hence read-only.
-    #[error("the issue is archived and read-only: restore it first")]
-    Archived,
 }
 
 impl World {
@@ -170,5 +167,90 @@ impl World {
             self.alter(&id.to_string(), &change)?;
         }
         self.alter(id_or_key, &change)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::world::catalogue::{IssueType, Status};
+    use crate::world::view;
+
+    /// One edit, on issues chosen by a number.
+    fn play(world: &World, deed: u8, number: usize) -> Result<(), EditError> {
+        let keys = world.issue_keys();
+        let key = |n: usize| keys.get(n % keys.len().max(1)).cloned().unwrap_or_default();
+        let (one, other) = (key(number), key(number / 3 + 1));
+        match deed {
+            0 => world.create("WEB", "new").map(drop),
+            1 => world.edit(&one, |issue| issue.status = Status::ALL[number % 4]).map(drop),
+            2 => world.comment(&one, "words").map(drop),
+            3 => world.move_issue(&one, "OPS").map(drop),
+            4 => world.delete(&one),
+            5 => world.link("Blocks", &one, &other).map(drop),
+            6 => world.log_work(&one, 60).map(drop),
+            7 => world.swap_keys(&one, &other),
+            8 => world.hide(&one),
+            9 => world.rekey_project("ACME", &format!("ACME{number}")),
+            10 => world.archive_issue(&one),
+            _ => {
+                adopt(world);
+                Ok(())
+            }
+        }
+    }
+
+    /// A new sub-task of some task, if there is one.
+    fn adopt(world: &World) {
+        let place = world.read().project("ACME").unwrap_or(0);
+        let fits = |issue: &&Arc<Issue>| issue.project == place && issue.issue_type == IssueType::Task;
+        let parent = world.read().issues.values().find(fits).map(|issue| issue.id);
+        world.create_as(By::Caller, place, |issue| {
+            issue.parent = parent;
+            issue.issue_type = if parent.is_some() { IssueType::Subtask } else { IssueType::Task };
+        });
+    }
+
+    fn deeds() -> impl Strategy<Value = Vec<(u8, usize)>> {
+        proptest::collection::vec((0..12_u8, 0..1000_usize), 0..60)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
+        #[test]
+        fn in_the_end_searches_see_what_the_store_has(deeds in deeds()) {
+            let lag = Duration::ZERO..=Duration::from_secs(100);
+            let world = World::new(Config { issues: 20, index_lag: lag, ..Config::default() });
+            for (deed, number) in deeds {
+                // What cannot be done (every issue is gone, say) is left undone.
+                let _ = play(&world, deed, number);
+                world.advance(Duration::from_secs(7));
+            }
+            world.advance(Duration::from_secs(101));
+            let state = world.read_index();
+            let found: Vec<&Issue> = state.searchable().collect();
+            let ids: Vec<u64> = found.iter().map(|issue| issue.id).collect();
+            let expected = state.issues.values().filter(|issue| state.sees(issue) && !issue.archived);
+            prop_assert_eq!(ids, expected.map(|issue| issue.id).collect::<Vec<_>>());
+            for issue in found {
+                let seen = view::whole(&state, world.config(), issue);
+                prop_assert_eq!(seen, view::whole(&state, world.config(), &state.issues[&issue.id]));
+            }
+            for issue in state.issues.values() {
+                prop_assert_eq!(state.resolve(&issue.key), Some(issue.id), "every key leads to its issue");
+                let at_home = |id: &u64| state.issues[id].parent == Some(issue.id);
+                prop_assert!(issue.subtasks.iter().all(at_home), "sub-tasks and parents agree");
+                let mutual = |link: &crate::world::issue::Link| {
+                    link.other == issue.id || state.issues[&link.other].links.iter().any(|back| back.id == link.id)
+                };
+                prop_assert!(issue.links.iter().all(mutual), "links have two ends");
+            }
+        }
     }
 }

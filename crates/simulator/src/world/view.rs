@@ -141,6 +141,7 @@ impl Serialize for IssueView<'_> {
         let mut map = to.serialize_map(None)?;
         if extent.fields.only_id() {
             map.serialize_entry("id", &issue.id.to_string())?;
+            self.extras(&mut map)?;
             return map.end();
         }
         map.serialize_entry("expand", EXPAND)?;

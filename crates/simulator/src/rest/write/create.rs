@@ -9,19 +9,19 @@ use serde_json::{Map, Value, json};
 
 use super::fields::{Project, Steps};
 use super::{Update, add_comments, apply};
-use crate::rest::answer::{self, Answer, Refusal, Site, Who};
+use crate::rest::answer::{self, Answer, Asking, Refusal, Site};
 use crate::rest::issue::by_key;
 use crate::world::catalogue::{IssueType, Status};
 use crate::world::people::Shape;
 use crate::world::{By, World, workflow};
 
-pub(in crate::rest) async fn create(State(world): Site, Extension(caller): Who, bytes: Bytes) -> Answer {
+pub(in crate::rest) async fn create(State(world): Site, Extension(caller): Asking, bytes: Bytes) -> Answer {
     answer::signed_in(caller)?;
     answer::created(&one(&world, answer::body(&bytes)?)?)
 }
 
 /// 201 when any could be created, 400 when none could, in the same shape.
-pub(in crate::rest) async fn bulk(State(world): Site, Extension(caller): Who, bytes: Bytes) -> Answer {
+pub(in crate::rest) async fn bulk(State(world): Site, Extension(caller): Asking, bytes: Bytes) -> Answer {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Ask {

@@ -70,7 +70,7 @@ impl Steps {
         update: &Map<String, Value>,
     ) -> Result<Self, Refusal> {
         let site = world.read();
-        let most = world.config().limits.text;
+        let most = world.config().issue_limits.text;
         let context = Context { site: &site, place: project.place, kind, most, issue: None };
         let mut errors = Errors::new();
         if !fields.contains_key("summary") && !update.contains_key("summary") {
@@ -92,7 +92,7 @@ impl Steps {
         update: &Map<String, Value>,
     ) -> Result<Self, Refusal> {
         let site = world.read();
-        let most = world.config().limits.text;
+        let most = world.config().issue_limits.text;
         let (place, kind) = (issue.project, issue.issue_type);
         let context = Context { site: &site, place, kind, most, issue: Some(issue) };
         context.read(fields, update, &EDITABLE, Errors::new())
@@ -107,7 +107,7 @@ impl Steps {
         update: &Map<String, Value>,
     ) -> Result<Self, Refusal> {
         let site = world.read();
-        let most = world.config().limits.text;
+        let most = world.config().issue_limits.text;
         let (place, kind) = (issue.project, issue.issue_type);
         let context = Context { site: &site, place, kind, most, issue: Some(issue) };
         let screen: &[&str] = if way.has_screen { &["resolution"] } else { &[] };

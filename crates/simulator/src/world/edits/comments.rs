@@ -26,7 +26,7 @@ impl World {
     ) -> Result<u64, EditError> {
         let mut state = self.write_as(by);
         let mut after = Issue::clone(&*state.existing(id_or_key)?);
-        if after.comments.len() >= self.config.limits.comments {
+        if after.comments.len() >= self.config.issue_limits.comments {
             return Err(EditError::Full("comments"));
         }
         let now = state.after(&after, self.now());

@@ -33,7 +33,7 @@ impl World {
         if let Some(link) = source.links.iter().find(same) {
             return Ok(link.id);
         }
-        let most = self.config.limits.issue_links;
+        let most = self.config.issue_limits.issue_links;
         if source.links.len() >= most || destination.links.len() >= most {
             return Err(EditError::Full("issue links"));
         }
@@ -110,7 +110,7 @@ impl World {
         let RemoteDraft { global_id, relationship, application, object } = draft;
         let same = |it: &RemoteLink| global_id.is_some() && it.global_id == global_id;
         let place = after.remote_links.iter().position(same);
-        if place.is_none() && after.remote_links.len() >= self.config.limits.remote_links {
+        if place.is_none() && after.remote_links.len() >= self.config.issue_limits.remote_links {
             return Err(EditError::Full("remote links"));
         }
         let id = place.map_or(state.next.remote_link, |place| after.remote_links[place].id);

@@ -24,7 +24,7 @@ impl World {
     pub(crate) fn log_work_as(&self, by: By, id_or_key: &str, time: Time) -> Result<u64, EditError> {
         let mut state = self.write_as(by);
         let mut after = Issue::clone(&*state.existing(id_or_key)?);
-        if after.worklogs.len() >= self.config.limits.worklogs {
+        if after.worklogs.len() >= self.config.issue_limits.worklogs {
             return Err(EditError::Full("worklogs"));
         }
         let now = state.after(&after, self.now());

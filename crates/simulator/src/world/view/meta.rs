@@ -126,7 +126,7 @@ fn transition(lens: Lens<'_>, issue: &Issue, way: &Transition, fields: Screens) 
     });
     if let (Screens::Shown, Some(parts)) = (fields, value.as_object_mut()) {
         let shown = FIELDS.iter().filter(|field| way.has_screen && field.id == "resolution");
-        let entry = |field: &Field| (field.id.to_owned(), on_screen(lens, field, issue.project, true));
+        let entry = |field: &Field| (field.id.to_owned(), on_screen(lens, field, issue.project, false));
         parts.insert("fields".into(), json!(shown.map(entry).collect::<Map<_, _>>()));
     }
     value
