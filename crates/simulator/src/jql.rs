@@ -177,8 +177,8 @@ mod tests {
     }
 
     /// Everything the grammar knows, and some things it does not.
-    const PARTS: &str = "project key updated parent summary ACME ACME-1 10001 -5m \"2026-02-30\" ' in not is empty and order \
-                         by desc = != <= > ~ ( ) , now currentUser ü 🦀";
+    const PARTS: &str = "project key updated parent summary ACME ACME-1 10001 -5m \"2026-02-30\" ' in not is empty and \
+                         order by desc = != <= > ~ ( ) , now currentUser ü 🦀";
 
     proptest! {
         #[test]
