@@ -10,7 +10,7 @@ mod site;
 mod webhooks;
 mod world;
 
-pub use config::Config;
+pub use config::{Config, IssueLimits, TransitionComments};
 pub use faults::{Fault, Requests, Route};
 pub use site::Simulator;
 pub use webhooks::{Deliveries, Mischief};

@@ -114,7 +114,7 @@ impl Body<'_> {
         let issue = self.event.issue;
         let newest = issue.histories.last();
         let by = newest.filter(|_| self.event.name == "jira:issue_updated").map_or(&issue.reporter, |it| &it.author);
-        map.serialize_entry("user", &self.lens.person(by))?;
+        map.serialize_entry("user", &self.lens.person(self.lens.state.actor().unwrap_or(by)))?;
         self.issue(&Selection::all(), map)?;
         let Some(kind) = self.event.kind else { return Ok(()) };
         map.serialize_entry("issue_event_type_name", kind)?;

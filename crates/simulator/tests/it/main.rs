@@ -2,7 +2,16 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod client;
+mod comments;
+mod creation;
 mod faults;
+mod lifecycle;
+mod links;
+mod lists;
 mod reads;
 mod search;
+mod told;
 mod webhooks;
+mod worklogs;
+mod writes;
+mod zones;
