@@ -2,7 +2,7 @@
 //! and an ORDER BY. Times are read in the caller's zone, as Jira does.
 
 mod filter;
-mod lexer;
+pub(crate) mod lexer;
 mod order;
 mod time;
 

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::Caller;
 use super::answer::{self, Answer, Refusal};
+use super::auth::Who;
 use super::params::{Params, slice};
 use crate::world::catalogue::{FIELDS, Field, Weight};
 use crate::world::people::{Project, Shape, profile, project_json};
@@ -112,13 +113,12 @@ fn one_field(field: &Field) -> Value {
     })
 }
 
-/// Never answered to nobody: this is how a client notices that its token is dead.
-pub(super) async fn myself(State(world): State<Arc<World>>, Extension(caller): Extension<Caller>) -> Answer {
+/// Never answered to nobody: this is how a client notices that its token is dead, or somebody else's.
+pub(super) async fn myself(State(world): State<Arc<World>>, who: Option<Extension<Who>>) -> Answer {
+    let Some(Extension(who)) = who else { return Err(Refusal::unauthenticated()) };
     let site = world.read();
-    match site.people.first() {
-        Some(me) if caller == Caller::Account => answer::ok(&profile(&site.cards.of(Shape::V3).base, me)),
-        _ => Err(Refusal::unauthenticated()),
-    }
+    let me = site.people.iter().find(|person| person.account_id == who.account);
+    answer::ok(&profile(&site.cards.of(Shape::V3).base, me.ok_or_else(Refusal::unauthenticated)?))
 }
 
 /// Answered to everybody.

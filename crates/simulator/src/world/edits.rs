@@ -125,8 +125,11 @@ impl World {
     fn remove(&self, state: &mut State, issue: &Issue) {
         state.remove(issue);
         self.tell(state, &Event::deleted(issue));
+        for comment in &issue.comments {
+            self.tell(state, &Event::comment("comment_deleted", issue, Some(comment)).fallout());
+        }
         for link in &issue.links {
-            self.tell(state, &Event::unlinked(issue, link));
+            self.tell(state, &Event::unlinked(issue, link).fallout());
         }
     }
 
@@ -168,10 +171,7 @@ impl World {
 
     /// Hands the event to the webhook sender, in the order of the edits because the store is still locked.
     fn tell(&self, state: &State, event: &Event<'_>) {
-        if self.outbox.has_receiver() {
-            let at = self.now();
-            self.outbox.post(&payload::delivery(state, &self.config, event, at));
-        }
+        self.outbox.publish(self, state, event);
     }
 }
 
@@ -205,7 +205,7 @@ impl State {
         let issue = Arc::new(issue);
         self.keys.insert(issue.key.clone(), issue.id);
         self.issues.insert(issue.id, issue.clone());
-        let lag = self.dice.random_range(world.config.index_lag.clone());
+        let lag = self.dice.random_range(self.index.lag(issue.id));
         self.index.note(world.now() + lag, &issue);
         issue
     }
