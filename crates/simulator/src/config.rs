@@ -7,6 +7,12 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 
+use crate::clock::Pace;
+use crate::index::Blink;
+use crate::journal::Observer;
+use crate::limits::Limits;
+use crate::webhooks::Retries;
+
 /// One simulated site. The same configuration gives the same site, letter for letter.
 #[derive(Clone)]
 pub struct Config {
@@ -28,6 +34,12 @@ pub struct Config {
     pub histories_per_issue: RangeInclusive<usize>,
     /// How long the search index takes to see a change; drawn per change. What was there at the start is indexed.
     pub index_lag: RangeInclusive<Duration>,
+    /// The same for changes by `World::bulk_edit`.
+    pub bulk_index_lag: RangeInclusive<Duration>,
+    /// Issues that vanish from searches while a change to them is indexed.
+    pub index_blink: Blink,
+    /// What makes the site's clock go forward.
+    pub clock: Pace,
     /// Most issues a search page holds once real fields are asked for (about 100 on the real thing).
     pub page_cap: usize,
     /// Most comments embedded in an issue; the oldest are left out.
@@ -48,8 +60,18 @@ pub struct Config {
     pub email: String,
     /// The API token that goes with `email`.
     pub token: String,
+    /// Wrong tokens in a row after which an address is locked by a CAPTCHA; none never locks.
+    pub captcha_after: Option<u32>,
+    /// Whether answers through the gateway come without `X-Aaccountid`.
+    pub gateway_hides_account: bool,
+    /// Which limits are kept from the start; `World::set_limits` changes them.
+    pub limits: Limits,
+    /// Who is told of every exchange.
+    pub observer: Option<Observer>,
     /// The profile zone of the service account: JQL literals and timestamps are in it.
     pub account_time_zone: Tz,
+    /// By which schedule failed webhook deliveries are tried again.
+    pub webhook_schedule: Retries,
     /// Pauses before a failed webhook delivery is tried again: Jira's five tries, compressed.
     pub webhook_retries: Vec<Duration>,
     /// How long a receiver may take to answer a webhook.
@@ -68,6 +90,9 @@ impl Default for Config {
             comments_per_issue: 0..=6,
             histories_per_issue: 0..=10,
             index_lag: Duration::ZERO..=Duration::ZERO,
+            bulk_index_lag: Duration::from_secs(5)..=Duration::from_secs(120),
+            index_blink: Blink::default(),
+            clock: Pace::Machine,
             page_cap: 100,
             embedded_comment_cap: 100,
             embedded_history_cap: 40,
@@ -78,7 +103,12 @@ impl Default for Config {
             transition_comments: TransitionComments::Kept,
             email: "mirror@example.com".into(),
             token: "simulated-token".into(),
+            captcha_after: None,
+            gateway_hides_account: false,
+            limits: Limits::default(),
+            observer: None,
             account_time_zone: Tz::Europe__Berlin,
+            webhook_schedule: Retries::Compressed,
             webhook_retries: [50, 100, 200, 400, 800].map(Duration::from_millis).to_vec(),
             webhook_timeout: Duration::from_secs(10),
         }

@@ -2,7 +2,7 @@
 //! read in the caller's zone, as Jira does.
 
 mod filter;
-mod lexer;
+pub(crate) mod lexer;
 mod order;
 mod parser;
 mod time;

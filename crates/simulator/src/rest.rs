@@ -3,10 +3,16 @@
 
 mod agile;
 mod answer;
+mod auth;
 mod bulk;
 mod comments;
+mod garbage;
+mod gateway;
+mod hooks;
 mod issue;
+mod limits;
 mod links;
+mod oauth;
 mod page;
 mod params;
 mod people;
@@ -20,34 +26,40 @@ mod write;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{AUTHORIZATION, RETRY_AFTER, SERVER};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::header::SERVER;
+use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-use futures::stream;
 
-use crate::faults::{Fault, Route, Token};
+use crate::faults::{Fault, Route};
+use crate::limits::{Left, cost};
 use crate::world::World;
-use answer::Refusal;
+use auth::{Credentials, Via};
+use gateway::{Gate, Played};
 
 const LOGIN_REASON: HeaderName = HeaderName::from_static("x-seraph-loginreason");
 
 /// As whom a request is answered.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Caller {
-    /// The service account.
+    /// Somebody who is signed in.
     Account,
     /// Nobody: sees nothing, and is told so with status 200.
     Anonymous,
 }
 
+/// The site with everything in front of it.
 pub(crate) fn router(world: Arc<World>) -> Router {
+    let site = site(world.clone());
+    Router::new().fallback(gateway::pass).with_state(Gate { world, site })
+}
+
+fn site(world: Arc<World>) -> Router {
     Router::new()
+        .merge(oauth::routes())
+        .merge(hooks::routes())
         .route("/rest/api/3/search/jql", get(search::get).post(search::post))
         .route("/rest/api/3/search/approximate-count", post(search::count))
         .route("/rest/api/3/issue/bulkfetch", post(bulk::issues))
@@ -110,55 +122,54 @@ pub(crate) fn router(world: Arc<World>) -> Router {
         .with_state(world)
 }
 
-/// Counts the request, plays the scripted fault, decides who asks, and dresses the answer.
+/// Counts the request, decides who asks and whether too often, plays the scripted fault, and dresses the answer.
 async fn front_door(State(world): State<Arc<World>>, mut request: Request, next: Next) -> Response {
-    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let (token, fault) = world.door.enter(path.map_or(Route::Unknown, Route::of));
-    let credentials = credentials(&world, request.headers(), token);
-    if let Credentials::Refused(refusal) = credentials {
-        return dress(refusal.into_response(), None);
+    let template = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let route = cost::normal(template.as_deref().unwrap_or_default());
+    let fault = world.door.enter(template.as_deref().map_or(Route::Unknown, Route::of));
+    let played = Played { route: template, garbage: fault.as_ref().is_some_and(Fault::is_garbage) };
+    let via = request.extensions().get().copied().unwrap_or(Via::Site);
+    let outside = oauth::is_outside(&route);
+    let credentials = if outside { Credentials::None } else { auth::check(&world, &request, via, &route) };
+    let (who, bad) = match credentials {
+        Credentials::Good(who) => (Some(who), false),
+        Credentials::None => (None, false),
+        Credentials::Bad => (None, true),
+        Credentials::Refused(denial) => return mark(dress(denial.into_response(), None), played),
+    };
+    request.extensions_mut().insert(if who.is_some() { Caller::Account } else { Caller::Anonymous });
+    if let Some(who) = &who {
+        request.extensions_mut().insert(who.clone());
     }
-    let caller = if credentials == Credentials::Good { Caller::Account } else { Caller::Anonymous };
-    request.extensions_mut().insert(caller);
+    let mut account = who.as_ref().map(|who| who.account.clone());
+    if via == Via::Gateway && world.config().gateway_hides_account {
+        account = None;
+    }
+    if let Some(Fault::AsAccount(other)) = &fault {
+        account = Some(other.clone());
+    }
+    let admitted = if outside { Ok(Left::default()) } else { limits::admit(&world, &request, &route, who.as_ref()) };
+    let left = match admitted {
+        Ok(left) => left,
+        Err(refused) => return mark(dress(limits::refuse(&world, &refused), account.as_deref()), played),
+    };
+    let method = request.method().clone();
     let mut response = match fault {
-        Some(Fault::RateLimited(wait)) => rate_limited(wait.map(|wait| wait.as_secs())),
-        Some(Fault::Status(status, wait)) => broken(status, wait.map(|wait| wait.as_secs())),
-        Some(Fault::Cut) => cut(),
-        Some(Fault::Slow(wait)) => {
-            tokio::time::sleep(wait).await;
-            next.run(request).await
-        }
+        Some(fault) => garbage::play(&world, fault, request, next).await,
         None => next.run(request).await,
     };
-    if credentials == Credentials::Bad {
+    if !played.garbage {
+        response = limits::account(&world, response, (&method, &route), (who.as_ref(), left)).await;
+    }
+    if bad {
         response.headers_mut().insert(LOGIN_REASON, HeaderValue::from_static("AUTHENTICATED_FAILED"));
     }
-    let account = (caller == Caller::Account).then(|| world.service_account());
-    dress(response, account.as_deref())
+    mark(dress(response, account.as_deref()), played)
 }
 
-#[derive(PartialEq, Eq)]
-enum Credentials {
-    Good,
-    None,
-    /// Wrong or expired: answered as nobody, with a header that says so.
-    Bad,
-    Refused(Refusal),
-}
-
-fn credentials(world: &World, headers: &HeaderMap, token: Token) -> Credentials {
-    match token {
-        Token::Refused => return Credentials::Refused(Refusal::unauthenticated()),
-        Token::LockedOut => return Credentials::Refused(Refusal::LockedOut),
-        Token::Valid | Token::Expired => {}
-    }
-    let Some(shown) = headers.get(AUTHORIZATION) else { return Credentials::None };
-    let config = world.config();
-    let taken = world.door.replaced_token();
-    let taken = taken.as_deref().unwrap_or(&config.token);
-    let pair = BASE64_STANDARD.encode(format!("{}:{taken}", config.email));
-    let right = shown.as_bytes().strip_prefix(b"Basic ").is_some_and(|shown| shown == pair.as_bytes());
-    if right && token == Token::Valid { Credentials::Good } else { Credentials::Bad }
+fn mark(mut response: Response, played: Played) -> Response {
+    response.extensions_mut().insert(played);
+    response
 }
 
 /// The headers of every real answer; the account only when somebody is signed in.
@@ -181,28 +192,4 @@ fn dress(mut response: Response, account: Option<&str>) -> Response {
     }
     headers.insert(SERVER, HeaderValue::from_static("AtlassianEdge"));
     response
-}
-
-fn rate_limited(wait: Option<u64>) -> Response {
-    let mut response = broken(429, wait);
-    let headers = response.headers_mut();
-    headers.insert("x-ratelimit-limit", HeaderValue::from_static("100"));
-    headers.insert("x-ratelimit-remaining", HeaderValue::from_static("0"));
-    headers.insert("ratelimit-reason", HeaderValue::from_static("jira-burst-based"));
-    response
-}
-
-fn broken(status: u16, wait: Option<u64>) -> Response {
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = Refusal::broken(status).into_response();
-    if let Some(seconds) = wait {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    response
-}
-
-/// Starts to answer and breaks off: the connection ends without the end of the body.
-fn cut() -> Response {
-    let pieces = [Ok(Bytes::from_static(b"{\"issues\":[")), Err(std::io::Error::other("cut on purpose"))];
-    Response::new(Body::from_stream(stream::iter(pieces)))
 }

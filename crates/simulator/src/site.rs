@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::config::Config;
+use crate::line::{Lines, Switch};
 use crate::world::World;
 use crate::{rest, webhooks};
 
@@ -38,14 +38,9 @@ impl Simulator {
         let world = Arc::new(world);
         let stop = CancellationToken::new();
         let sender = tokio::spawn(webhooks::send_all(world.clone(), client, stop.clone()));
-        let listener = listener.tap_io(|stream| {
-            // Without it small answers may wait for the client's delayed acknowledgement.
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "the simulated site could not set TCP_NODELAY");
-            }
-        });
+        let service = rest::router(world.clone()).into_make_service_with_connect_info::<Switch>();
         let quiet = stop.clone().cancelled_owned();
-        let served = axum::serve(listener, rest::router(world.clone())).with_graceful_shutdown(quiet);
+        let served = axum::serve(Lines(listener), service).with_graceful_shutdown(quiet);
         let server = tokio::spawn(async move { served.await });
         Ok(Self { world, address, server, sender, stop: stop.drop_guard() })
     }

@@ -18,18 +18,20 @@ mod vocabulary;
 pub(crate) mod workflow;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use rand::rngs::Xoshiro256PlusPlus;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::faults::Door;
 use crate::index::Index;
 use crate::webhooks::Outbox;
+use edits::EditError;
 use issue::{AccountId, Issue};
 use people::{Cards, Person, Project};
 use troubles::Troubles;
@@ -40,8 +42,7 @@ pub struct World {
     state: RwLock<State>,
     pub(crate) door: Door,
     pub(crate) outbox: Outbox,
-    /// Milliseconds the site's clock runs ahead of the machine's.
-    ahead: AtomicI64,
+    pub(crate) clock: Clock,
 }
 
 /// Everything that edits change, behind one lock.
@@ -87,7 +88,7 @@ impl World {
     pub fn new(config: Config) -> Self {
         let state = RwLock::new(generate::site(&config));
         let outbox = Outbox::new(&config);
-        Self { door: Door::default(), outbox, ahead: AtomicI64::new(0), state, config }
+        Self { door: Door::new(&config), outbox, clock: Clock::new(config.clock), state, config }
     }
 
     /// Ids of every issue the service account can find, ascending; archived ones are not among them.
@@ -133,15 +134,22 @@ impl World {
         self.read().service_account()
     }
 
+    /// The site's id at the gateway, where it lives under `/ex/jira/<cloud id>`.
+    pub fn cloud_id(&self) -> String {
+        let digest = Sha256::digest(format!("{}/{}", self.config.name, self.config.seed));
+        let hex = hex::encode(&digest[..16]);
+        [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+    }
+
     /// What the site was asked to be.
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Lets the site's clock jump ahead, so that lag, tokens and relative JQL can be tested without waiting.
+    /// Moves the site's clock, so that lag, expiry, limits and retries can be tested without waiting. Whoever waits
+    /// for a moment that has come is woken at once.
     pub fn advance(&self, by: Duration) {
-        let millis = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
-        self.ahead.fetch_add(millis, Ordering::Relaxed);
+        self.clock.advance(by);
     }
 
     /// Makes the search index see everything at once, whatever the lag.
@@ -149,11 +157,24 @@ impl World {
         self.write().index.settle(DateTime::<Utc>::MAX_UTC);
     }
 
-    /// The site's clock, to the millisecond.
-    pub(crate) fn now(&self) -> DateTime<Utc> {
-        let ahead = TimeDelta::milliseconds(self.ahead.load(Ordering::Relaxed).min(i64::MAX / 2));
-        let now = Utc::now();
-        now.checked_add_signed(ahead).unwrap_or(now).trunc_subsecs(3)
+    /// Searches lose an issue they had found already, for this long or until its next change is indexed.
+    pub fn blink_out(&self, id: u64, length: Duration) {
+        let until = self.now() + length;
+        self.write().index.lose(id, until);
+    }
+
+    /// Changes many issues in one bulk operation and answers how many. Their webhooks say so, and searches see the
+    /// changes after the longer lag.
+    pub fn bulk_edit(&self, ids: &[u64], mut change: impl FnMut(&mut Issue)) -> Result<usize, EditError> {
+        self.write().index.begin_bulk(ids);
+        let edited = ids.iter().try_for_each(|id| self.edit(&id.to_string(), &mut change).map(drop));
+        self.write().index.end_bulk(ids);
+        edited.map(|()| ids.len())
+    }
+
+    /// What the site's clock says, to the millisecond.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
     }
 
     /// The store. A script that panicked inside an edit changed nothing, so a poisoned lock is still sound.

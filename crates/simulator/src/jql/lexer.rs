@@ -3,7 +3,7 @@
 use super::Complaint;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Token {
+pub(crate) enum Token {
     Word(String),
     Quoted(String),
     Sign(&'static str),
@@ -19,7 +19,7 @@ impl Token {
 /// Two-character signs come first, so that `<=` is not read as `<`.
 const SIGNS: [&str; 11] = ["!=", "<=", ">=", "!~", "=", "<", ">", "~", "(", ")", ","];
 
-pub(super) fn split(text: &str) -> Result<Vec<Token>, Complaint> {
+pub(crate) fn split(text: &str) -> Result<Vec<Token>, Complaint> {
     let mut tokens = Vec::new();
     let mut rest = text.trim_start();
     while let Some(first) = rest.chars().next() {

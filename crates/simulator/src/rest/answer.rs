@@ -137,6 +137,11 @@ pub(super) fn signed_in(caller: Caller) -> Result<(), Refusal> {
     if caller == Caller::Account { Ok(()) } else { Err(Refusal::unauthenticated()) }
 }
 
+/// Another status and this value.
+pub(super) fn with_status(status: StatusCode, value: &(impl Serialize + ?Sized)) -> Response {
+    json_body(status, value)
+}
+
 /// A request body of a closed schema; syntax and schema are refused in different words, as recorded.
 pub(super) fn body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
     let value: Value = serde_json::from_slice(bytes)
@@ -157,7 +162,7 @@ pub(super) async fn wrong_method(request: Request) -> Refusal {
     Refusal::Problem { status: StatusCode::METHOD_NOT_ALLOWED, detail, path }
 }
 
-fn json_body(status: StatusCode, value: &impl Serialize) -> Response {
+fn json_body(status: StatusCode, value: &(impl Serialize + ?Sized)) -> Response {
     let bytes = serde_json::to_vec(value).expect("answers consist of strings, numbers, lists and string-keyed maps");
     let mut response = Response::new(Body::from(bytes));
     *response.status_mut() = status;

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::Caller;
 use super::answer::{self, Answer, Asking, Refusal, Site};
+use super::auth::Who;
 use super::page::Page;
 use super::params::{Params, slice};
 use super::{issue, projects};
@@ -49,12 +50,12 @@ pub(super) async fn bulk(State(world): Site, Extension(caller): Asking, uri: Uri
     answer::ok(&Page::new(&format!("{base}/user/bulk?{}", query.join("&")), part, all.len(), values))
 }
 
-/// Never answered to nobody: this is how a client notices that its token is dead.
-pub(super) async fn myself(State(world): Site, Extension(caller): Asking) -> Answer {
-    answer::signed_in(caller)?;
+/// Never answered to nobody: this is how a client notices that its token is dead, or somebody else's.
+pub(super) async fn myself(State(world): Site, who: Option<Extension<Who>>) -> Answer {
+    let Some(Extension(who)) = who else { return Err(Refusal::unauthenticated()) };
     let site = world.read();
-    let me = site.people.first().ok_or_else(Refusal::unauthenticated)?;
-    answer::ok(&profile(&site.cards.of(Shape::V3).base, me))
+    let me = site.people.iter().find(|person| person.account_id == who.account);
+    answer::ok(&profile(&site.cards.of(Shape::V3).base, me.ok_or_else(Refusal::unauthenticated)?))
 }
 
 /// Key, name, and whether it is about projects.

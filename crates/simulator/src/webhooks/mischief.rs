@@ -50,6 +50,11 @@ impl Fortune {
         let mut fate = |forged| Fate { delay: self.dice.random_range(Duration::ZERO..=delay), forged };
         forged.into_iter().map(&mut fate).collect()
     }
+
+    /// How long Jira waits before it tries again.
+    pub(super) fn pause(&mut self) -> Duration {
+        Duration::from_millis(self.dice.random_range(5 * 60_000..=15 * 60_000))
+    }
 }
 
 impl World {

@@ -119,8 +119,11 @@ impl World {
     fn remove(&self, state: &mut State, issue: &Issue) {
         state.remove(self, issue);
         self.tell(state, &Event::deleted(issue));
+        for comment in &issue.comments {
+            self.tell(state, &Event::comment("comment_deleted", issue, Some(comment)).fallout());
+        }
         for link in &issue.links {
-            self.tell(state, &Event::unlinked(issue, link));
+            self.tell(state, &Event::unlinked(issue, link).fallout());
         }
     }
 
@@ -145,10 +148,7 @@ impl World {
 
     /// Hands the event to the webhook sender, in the order of the edits because the store is still locked.
     fn tell(&self, state: &State, event: &Event<'_>) {
-        if self.outbox.has_receiver() {
-            let at = self.now();
-            self.outbox.post(&payload::delivery(state, &self.config, event, at));
-        }
+        self.outbox.publish(self, state, event);
     }
 
     /// Archives an issue with its sub-tasks: read-only, out of every search, and no webhook tells of it.

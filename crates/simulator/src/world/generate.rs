@@ -47,7 +47,7 @@ pub(super) fn site(config: &Config) -> State {
     let keys: HashMap<String, u64> = issues.values().map(|issue| (issue.key.clone(), issue.id)).collect();
     State {
         cards: Cards::new(&config.name, &people, &projects),
-        index: Index::of(&issues),
+        index: Index::of(&issues, config),
         people,
         projects,
         keys,

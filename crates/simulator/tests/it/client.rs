@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use reqwest::header::HeaderMap;
+use reqwest::redirect::Policy;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use simulator::{Config, Simulator, World};
@@ -25,14 +26,18 @@ pub(crate) struct Reply {
 impl Site {
     pub(crate) async fn start(config: Config) -> Self {
         let simulator = Simulator::start(config).await.unwrap();
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = reqwest::Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
         Self { world: simulator.world(), simulator, client }
+    }
+
+    /// Without credentials.
+    pub(crate) fn bare(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.simulator.url()))
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let config = self.world.config();
-        let request = self.client.request(method, format!("{}{path}", self.simulator.url()));
-        request.basic_auth(&config.email, Some(&config.token))
+        self.bare(method, path).basic_auth(&config.email, Some(&config.token))
     }
 
     pub(crate) async fn get(&self, path: &str) -> Reply {

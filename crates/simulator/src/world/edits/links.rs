@@ -46,7 +46,7 @@ impl World {
         if source.id != destination.id {
             self.attach(&mut state, &destination, &source.key, back);
         }
-        self.tell_link("issuelink_created", source.id, &out);
+        self.tell_link(&state, "issuelink_created", source.id, &out);
         Ok(id)
     }
 

@@ -43,7 +43,7 @@ impl State {
         let issue = Arc::new(issue);
         self.keys.insert(issue.key.clone(), issue.id);
         self.issues.insert(issue.id, issue.clone());
-        let lag = self.dice.random_range(world.config.index_lag.clone());
+        let lag = self.dice.random_range(self.index.lag(issue.id));
         self.index.note(world.now() + lag, &issue);
         issue
     }
