@@ -81,7 +81,8 @@ impl TestFleet {
         let store = store_for(&database, 4).await;
         let producer = Producer::connect(&queues).await.expect("Redis answers");
         let budgets = Budgets::connect(&queues.url, &queues.prefix).await.expect("Redis answers");
-        let simulator = Simulator::start(options.jira.clone()).await.expect("the simulated Jira starts");
+        let jira = Config { observer: contract::observer(), ..options.jira.clone() };
+        let simulator = Simulator::start(jira).await.expect("the simulated Jira starts");
         let webhook_secret = "a secret of this test's".to_owned();
         let instance = register(&store, &simulator, &options, &webhook_secret).await;
         let shutdown = CancellationToken::new();

@@ -13,6 +13,7 @@ pub(crate) struct Site {
     pub(crate) simulator: Simulator,
     pub(crate) world: Arc<World>,
     client: reqwest::Client,
+    _kept: Kept,
 }
 
 /// What came back.
@@ -23,11 +24,22 @@ pub(crate) struct Reply {
     pub(crate) json: Value,
 }
 
+/// Whatever a test asked, the answers were such as Jira's description has them.
+struct Kept;
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let breaches = contract::breaches();
+        assert!(std::thread::panicking() || breaches.is_empty(), "not as described:\n{}", breaches.join("\n"));
+    }
+}
+
 impl Site {
     pub(crate) async fn start(config: Config) -> Self {
+        let config = Config { observer: config.observer.clone().or_else(contract::observer), ..config };
         let simulator = Simulator::start(config).await.unwrap();
         let client = reqwest::Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
-        Self { world: simulator.world(), simulator, client }
+        Self { world: simulator.world(), simulator, client, _kept: Kept }
     }
 
     /// Without credentials.
