@@ -3,5 +3,7 @@
 mod door;
 mod hydration;
 mod listings;
+mod mutations;
 mod recorded;
+mod shapes;
 mod site;
