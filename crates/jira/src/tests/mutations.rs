@@ -246,7 +246,7 @@ static RECORDED: LazyLock<Vec<Value>> = LazyLock::new(|| {
 });
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
 
     #[test]
     fn what_was_not_changed_is_still_right(changes in vec((any::<Index>(), change()), 1..4)) {
