@@ -81,7 +81,7 @@ impl TestFleet {
         let store = store_for(&database, 4).await;
         let producer = Producer::connect(&queues).await.expect("Redis answers");
         let budgets = Budgets::connect(&queues.url, &queues.prefix).await.expect("Redis answers");
-        let jira = Config { observer: contract::observer(), ..options.jira.clone() };
+        let jira = Config { observer: contract::observer(contract::Judge::Both), ..options.jira.clone() };
         let simulator = Simulator::start(jira).await.expect("the simulated Jira starts");
         let webhook_secret = "a secret of this test's".to_owned();
         let instance = register(&store, &simulator, &options, &webhook_secret).await;
@@ -243,6 +243,7 @@ impl TestFleet {
 impl Drop for TestFleet {
     fn drop(&mut self) {
         self.shutdown.cancel();
+        contract::assert_kept();
     }
 }
 

@@ -54,10 +54,10 @@ impl Draft {
     /// columns cannot hold.
     pub(crate) fn read(exact: &str) -> Result<Self, Error> {
         let storable = storable_json(exact);
-        let wire: wire::Issue<'_> = read(storable.as_deref().unwrap_or(exact), "an issue")?;
+        let wire: wire::Issue<'_> = read_object(storable.as_deref().unwrap_or(exact), "an issue")?;
         let id = wire.id.ok_or_else(|| Error::malformed("an issue without an id"))?;
         let text_of_fields = wire.fields.ok_or_else(|| missing(id, "fields"))?;
-        let mut fields: wire::Fields<'_> = read(text_of_fields.get(), "an issue's fields")?;
+        let mut fields: wire::Fields<'_> = read_object(text_of_fields.get(), "an issue's fields")?;
         let (links, comments) = (fields.issuelinks.take(), fields.comment.take());
         let mut people = BTreeMap::new();
         let mut issue = issue::issue(id, wire.key, fields, &mut people)?;
@@ -242,6 +242,15 @@ fn without_changelog(text: &str) -> Result<RawJson, Error> {
     let before = members.0.len();
     members.0.retain(|(name, _)| name != "changelog");
     raw(if members.0.len() == before { text.to_owned() } else { members.to_text() })
+}
+
+/// Reads a document of which we know the shape. Lists stand for no object, though serde would read one from a list.
+fn read_object<'a, T: Deserialize<'a>>(text: &'a str, what: &str) -> Result<T, Error> {
+    if text.trim_start().starts_with('{') {
+        read(text, what)
+    } else {
+        Err(Error::malformed(format!("{what} is no object")))
+    }
 }
 
 fn read<'a, T: Deserialize<'a>>(text: &'a str, what: &str) -> Result<T, Error> {

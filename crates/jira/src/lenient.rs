@@ -43,17 +43,39 @@ pub(crate) fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<DateTime
 
 /// A time in any of its forms.
 pub(crate) fn timed(raw: &RawValue) -> Option<DateTime<Utc>> {
-    let raw = raw.get();
-    if let Ok(number) = raw.parse::<i64>() {
+    if let Some(number) = numbered(raw) {
         let milliseconds = if number.abs() < 100_000_000_000 { number.saturating_mul(1000) } else { number };
         return DateTime::from_timestamp_millis(milliseconds);
     }
-    serde_json::from_str::<String>(raw).ok().and_then(|text| parse_jira_time(&text))
+    serde_json::from_str::<String>(raw.get()).ok().and_then(|text| parse_jira_time(&text))
 }
 
 /// A part whose shape is known; `None` when it has another.
 pub(crate) fn part<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
     Ok(serde_json::from_str(<&'de RawValue>::deserialize(from)?.get()).ok())
+}
+
+/// An object whose shape is known; `None` when it is something else. serde would read a list, member by member.
+pub(crate) fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    Ok(shaped(<&'de RawValue>::deserialize(from)?))
+}
+
+/// A list of such objects, without what is something else; `None` when it is no list.
+pub(crate) fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Vec<T>>, D::Error> {
+    Ok(list(<&'de RawValue>::deserialize(from)?).map(|items| items.into_iter().filter_map(shaped).collect()))
+}
+
+/// A list of texts, numbers and truth values as they are spelled; `None` when it is no list.
+pub(crate) fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<String>>, D::Error> {
+    Ok(list(<&RawValue>::deserialize(from)?).map(|items| items.into_iter().filter_map(spelled).collect()))
+}
+
+fn shaped<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
+    serde_json::from_str(raw.get()).ok().filter(|_| raw.get().starts_with('{'))
+}
+
+fn list(raw: &RawValue) -> Option<Vec<&RawValue>> {
+    serde_json::from_str(raw.get()).ok()
 }
 
 /// A text of a value; of numbers and truth values their spelling, of anything else nothing.
@@ -128,6 +150,18 @@ mod tests {
         time: Option<DateTime<Utc>>,
         #[serde(default, deserialize_with = "part")]
         part: Option<Vec<String>>,
+        #[serde(default, deserialize_with = "object")]
+        object: Option<One>,
+        #[serde(default, deserialize_with = "objects")]
+        objects: Option<Vec<One>>,
+        #[serde(default, deserialize_with = "texts")]
+        texts: Option<Vec<String>>,
+    }
+
+    #[derive(Deserialize)]
+    struct One {
+        #[serde(default, deserialize_with = "id")]
+        id: Option<i64>,
     }
 
     fn read(json: &str) -> All {
@@ -148,8 +182,20 @@ mod tests {
     }
 
     #[test]
+    fn lists_lose_only_what_is_odd() {
+        let a = read(
+            r#"{"time":"1790584137824","object":{"id":"7"},"objects":[{"id":1},null,["2"],{"id":3}],"texts":["a",7,null,{}]}"#,
+        );
+        assert_eq!(a.time, DateTime::from_timestamp_millis(1_790_584_137_824));
+        assert_eq!(a.object.and_then(|one| one.id), Some(7));
+        assert_eq!(a.objects.map(|all| all.iter().map(|one| one.id).collect()), Some(vec![Some(1), Some(3)]));
+        assert_eq!(a.texts, Some(vec!["a".to_owned(), "7".to_owned()]));
+    }
+
+    #[test]
     fn odd_values_are_none() {
-        let a = read(r#"{"id":{},"text":null,"flag":"yes","time":"soon","part":{"x":1}}"#);
+        let a = read(r#"{"id":{},"text":null,"flag":"yes","time":"soon","part":{"x":1},"object":["7"]}"#);
+        assert!(a.object.is_none(), "a list is no object");
         assert!(a.id.is_none() && a.text.is_none() && a.flag.is_none() && a.time.is_none() && a.part.is_none());
     }
 

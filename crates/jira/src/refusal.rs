@@ -17,7 +17,7 @@ pub(crate) fn messages(text: &str) -> Vec<String> {
         detail: Option<String>,
         #[serde(default, deserialize_with = "lenient::text")]
         message: Option<String>,
-        #[serde(default, deserialize_with = "lenient::text")]
+        #[serde(rename = "error_description", default, deserialize_with = "lenient::text")]
         error_description: Option<String>,
     }
     let Ok(refusal) = serde_json::from_str::<Refusal<'_>>(text) else { return Vec::new() };

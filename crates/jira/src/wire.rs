@@ -86,7 +86,7 @@ pub(crate) struct Issue<'a> {
     pub(crate) key: Option<String>,
     #[serde(borrow)]
     pub(crate) fields: Option<&'a RawValue>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "lenient::object")]
     pub(crate) changelog: Option<Changelog<'a>>,
 }
 
@@ -96,25 +96,25 @@ pub(crate) struct Fields<'a> {
     pub(crate) summary: Option<String>,
     #[serde(borrow)]
     pub(crate) description: Option<&'a RawValue>,
-    #[serde(default, deserialize_with = "lenient::part")]
+    #[serde(default, deserialize_with = "lenient::object")]
     pub(crate) issuetype: Option<IssueType>,
-    #[serde(default, deserialize_with = "lenient::part")]
+    #[serde(default, deserialize_with = "lenient::object")]
     pub(crate) project: Option<Reference>,
-    #[serde(default, deserialize_with = "lenient::part")]
+    #[serde(default, deserialize_with = "lenient::object")]
     pub(crate) status: Option<Status>,
-    #[serde(default, deserialize_with = "lenient::part")]
+    #[serde(default, deserialize_with = "lenient::object")]
     pub(crate) priority: Option<Named>,
-    #[serde(default, deserialize_with = "lenient::part")]
+    #[serde(default, deserialize_with = "lenient::object")]
     pub(crate) resolution: Option<Named>,
-    #[serde(default, deserialize_with = "lenient::part")]
+    #[serde(default, deserialize_with = "lenient::object")]
     pub(crate) assignee: Option<Person>,
-    #[serde(default, deserialize_with = "lenient::part")]
+    #[serde(default, deserialize_with = "lenient::object")]
     pub(crate) reporter: Option<Person>,
-    #[serde(default, deserialize_with = "lenient::part")]
+    #[serde(default, deserialize_with = "lenient::object")]
     pub(crate) creator: Option<Person>,
-    #[serde(default, deserialize_with = "lenient::part")]
+    #[serde(default, deserialize_with = "lenient::texts")]
     pub(crate) labels: Option<Vec<String>>,
-    #[serde(default, deserialize_with = "lenient::part")]
+    #[serde(default, deserialize_with = "lenient::object")]
     pub(crate) parent: Option<Reference>,
     #[serde(default, deserialize_with = "lenient::time")]
     pub(crate) created: Option<DateTime<Utc>>,
@@ -124,9 +124,9 @@ pub(crate) struct Fields<'a> {
     pub(crate) resolutiondate: Option<DateTime<Utc>>,
     #[serde(default, deserialize_with = "lenient::text")]
     pub(crate) duedate: Option<String>,
-    #[serde(default, deserialize_with = "lenient::part")]
+    #[serde(default, deserialize_with = "lenient::objects")]
     pub(crate) issuelinks: Option<Vec<Link>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "lenient::object")]
     pub(crate) comment: Option<Comments<'a>>,
 }
 
@@ -164,7 +164,7 @@ pub(crate) struct Status {
     pub(crate) id: Option<i64>,
     #[serde(default, deserialize_with = "lenient::text")]
     pub(crate) name: Option<String>,
-    #[serde(default, deserialize_with = "lenient::part")]
+    #[serde(default, deserialize_with = "lenient::object")]
     pub(crate) status_category: Option<Reference>,
 }
 
@@ -173,11 +173,11 @@ pub(crate) struct Status {
 pub(crate) struct Link {
     #[serde(default, deserialize_with = "lenient::id")]
     pub(crate) id: Option<i64>,
-    #[serde(rename = "type", default, deserialize_with = "lenient::part")]
+    #[serde(rename = "type", default, deserialize_with = "lenient::object")]
     pub(crate) kind: Option<Named>,
-    #[serde(default, deserialize_with = "lenient::part")]
+    #[serde(default, deserialize_with = "lenient::object")]
     pub(crate) inward_issue: Option<Reference>,
-    #[serde(default, deserialize_with = "lenient::part")]
+    #[serde(default, deserialize_with = "lenient::object")]
     pub(crate) outward_issue: Option<Reference>,
 }
 
@@ -195,9 +195,9 @@ pub(crate) struct Comments<'a> {
 pub(crate) struct Comment<'a> {
     #[serde(default, deserialize_with = "lenient::id")]
     pub(crate) id: Option<i64>,
-    #[serde(default, deserialize_with = "lenient::part")]
+    #[serde(default, deserialize_with = "lenient::object")]
     pub(crate) author: Option<Person>,
-    #[serde(default, deserialize_with = "lenient::part")]
+    #[serde(default, deserialize_with = "lenient::object")]
     pub(crate) update_author: Option<Person>,
     #[serde(borrow)]
     pub(crate) body: Option<&'a RawValue>,
@@ -259,9 +259,9 @@ pub(crate) struct Project {
     pub(crate) archived: Option<bool>,
     #[serde(default, deserialize_with = "lenient::flag")]
     pub(crate) deleted: Option<bool>,
-    #[serde(default, deserialize_with = "lenient::part")]
+    #[serde(default, deserialize_with = "lenient::object")]
     pub(crate) lead: Option<Person>,
-    #[serde(default, deserialize_with = "lenient::part")]
+    #[serde(default, deserialize_with = "lenient::object")]
     pub(crate) insight: Option<Insight>,
 }
 
@@ -280,7 +280,7 @@ pub(crate) struct Field {
     pub(crate) name: Option<String>,
     #[serde(default, deserialize_with = "lenient::flag")]
     pub(crate) custom: Option<bool>,
-    #[serde(default, deserialize_with = "lenient::part")]
+    #[serde(default, deserialize_with = "lenient::object")]
     pub(crate) schema: Option<FieldSchema>,
 }
 

@@ -21,11 +21,12 @@ pub(crate) fn self_contained(schema: &Value, description: &Value) -> Value {
     whole
 }
 
+/// Formats are left out: Jira's own times are not those of RFC 3339.
 fn translated(schema: &Value, referred: &mut BTreeSet<String>) -> Value {
     match schema {
         Value::Object(members) => {
             let is_nullable = members.get("nullable") == Some(&Value::Bool(true));
-            let plain = members.iter().filter(|(name, _)| !matches!(name.as_str(), "nullable" | "example" | "xml"));
+            let plain = members.iter().filter(|(name, _)| !matches!(name.as_str(), "nullable" | "example" | "xml" | "format"));
             let translated = plain.map(|(name, value)| (name.clone(), member(name, value, referred))).collect();
             if is_nullable { json!({"anyOf": [Value::Object(translated), {"type": "null"}]}) } else { Value::Object(translated) }
         }
@@ -41,7 +42,12 @@ fn member(name: &str, value: &Value, referred: &mut BTreeSet<String>) -> Value {
             referred.insert(target.to_owned());
             Value::String(format!("#/definitions/{target}"))
         }
-        // Examples and defaults are values, and formats are not insisted on by Jira itself.
+        // Its members are named as they please.
+        ("properties", _) => {
+            let properties = value.as_object().into_iter().flatten();
+            properties.map(|(name, value)| (name.clone(), translated(value, referred))).collect::<Map<_, _>>().into()
+        }
+        // These are values and no schemas.
         ("default" | "enum", _) => value.clone(),
         _ => translated(value, referred),
     }

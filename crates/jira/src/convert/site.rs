@@ -3,12 +3,12 @@
 use domain::{Field, Lifecycle, Project, ProjectId, ProjectKey, RawJson};
 use serde_json::value::RawValue;
 
-use super::{missing, read};
+use super::{missing, read_object};
 use crate::{Error, wire};
 
 /// A project, in the state that its answer tells, else in the one that was asked for.
 pub(crate) fn project(raw: &RawValue, asked: Lifecycle) -> Result<Project, Error> {
-    let wire: wire::Project = read(raw.get(), "a project")?;
+    let wire: wire::Project = read_object(raw.get(), "a project")?;
     let id = wire.id.ok_or_else(|| Error::malformed("a project without an id"))?;
     let key: ProjectKey = wire.key.and_then(|key| key.parse().ok()).ok_or_else(|| missing(id, "key of a project"))?;
     let count = wire.insight.and_then(|insight| insight.total_issue_count);
@@ -30,7 +30,7 @@ pub(crate) fn project(raw: &RawValue, asked: Lifecycle) -> Result<Project, Error
 
 /// A field.
 pub(crate) fn field(raw: &RawValue) -> Result<Field, Error> {
-    let wire: wire::Field = read(raw.get(), "a field")?;
+    let wire: wire::Field = read_object(raw.get(), "a field")?;
     let id = wire.id.ok_or_else(|| Error::malformed("a field without an id"))?;
     Ok(Field {
         name: wire.name.unwrap_or_else(|| id.clone()),

@@ -13,21 +13,26 @@ type Object = BTreeMap<String, RawJson>;
 
 #[test]
 fn recorded_issues_survive_without_loss() {
-    let Ok(text) = std::fs::read_to_string(RECORDED) else {
-        eprintln!("skipped: no recorded issues beside the repository");
-        return;
-    };
-    let mut issues = 0;
-    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+    let lines = lines();
+    for line in &lines {
         let observed_at = DateTime::<Utc>::UNIX_EPOCH;
         let snapshot = snapshot_from_json(line, observed_at).expect("a recorded issue");
         check_raw(line, &snapshot);
         // NUL, recorded in a summary, is what columns cannot hold: there, and only there, it is replaced.
         check(&line.replace("\\u0000", "\\ufffd"), &snapshot);
-        issues += 1;
     }
-    assert!(issues > 0, "the file is empty");
-    eprintln!("{issues} recorded issues survived");
+    eprintln!("{} recorded issues survived", lines.len());
+}
+
+/// The recorded issues, one a line; none, and a word about it, when they are not at hand.
+pub(super) fn lines() -> Vec<String> {
+    let Ok(text) = std::fs::read_to_string(RECORDED) else {
+        eprintln!("skipped: no recorded issues beside the repository");
+        return Vec::new();
+    };
+    let lines: Vec<String> = text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
+    assert!(!lines.is_empty(), "the file is empty");
+    lines
 }
 
 fn check_raw(line: &str, snapshot: &IssueSnapshot) {
