@@ -46,6 +46,16 @@ pub struct Config {
     pub embedded_comment_cap: usize,
     /// Most changelog entries embedded by search and bulk fetch; the oldest are left out.
     pub embedded_history_cap: usize,
+    /// Worklogs of an issue; drawn per issue, apart from everything else.
+    pub worklogs_per_issue: RangeInclusive<usize>,
+    /// Most worklogs embedded in an issue; the oldest are left out.
+    pub embedded_worklog_cap: usize,
+    /// How much one issue may hold.
+    pub issue_limits: IssueLimits,
+    /// Every how many-th page in the middle of a search is cut short, roughly; 0 means never.
+    pub short_pages: u64,
+    /// What becomes of a comment that is sent along with a transition.
+    pub transition_comments: TransitionComments,
     /// Who signs in.
     pub email: String,
     /// The API token that goes with `email`.
@@ -86,6 +96,11 @@ impl Default for Config {
             page_cap: 100,
             embedded_comment_cap: 100,
             embedded_history_cap: 40,
+            worklogs_per_issue: 0..=2,
+            embedded_worklog_cap: 20,
+            issue_limits: IssueLimits::default(),
+            short_pages: 0,
+            transition_comments: TransitionComments::Kept,
             email: "mirror@example.com".into(),
             token: "simulated-token".into(),
             captcha_after: None,
@@ -110,4 +125,34 @@ impl fmt::Debug for Config {
             .field("issues", &self.issues)
             .finish_non_exhaustive()
     }
+}
+
+/// How much one issue may hold; what would be more is refused with 413, longer text with 400.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IssueLimits {
+    /// Comments.
+    pub comments: usize,
+    /// Worklogs.
+    pub worklogs: usize,
+    /// Links to other issues.
+    pub issue_links: usize,
+    /// Links to things outside Jira.
+    pub remote_links: usize,
+    /// Characters of a comment, a description or another text field.
+    pub text: usize,
+}
+
+impl Default for IssueLimits {
+    fn default() -> Self {
+        Self { comments: 5000, worklogs: 10_000, issue_links: 2000, remote_links: 2000, text: 32_767 }
+    }
+}
+
+/// What becomes of a comment that is sent along with a transition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransitionComments {
+    /// It is added.
+    Kept,
+    /// The screen has no comment field: it is dropped without a word, and the answer is 204 all the same.
+    Dropped,
 }

@@ -1,18 +1,27 @@
-//! The routes of Jira Cloud's REST API v3 that a mirror reads, behind one front door: who asks, what is scripted to
-//! go wrong, and the headers every real answer carries.
+//! The routes of Jira Cloud's REST API v3 that a mirror reads and writes, behind one front door: who asks, what is
+//! scripted to go wrong, and the headers every real answer carries.
 
+mod agile;
 mod answer;
 mod auth;
 mod bulk;
+mod comments;
 mod garbage;
 mod gateway;
 mod hooks;
 mod issue;
 mod limits;
+mod links;
 mod oauth;
+mod page;
 mod params;
+mod people;
+mod projects;
 mod reference;
+mod screens;
 mod search;
+mod worklogs;
+mod write;
 
 use std::sync::Arc;
 
@@ -22,7 +31,7 @@ use axum::http::header::SERVER;
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 
 use crate::faults::{Fault, Route};
 use crate::limits::{Left, cost};
@@ -55,15 +64,58 @@ fn site(world: Arc<World>) -> Router {
         .route("/rest/api/3/search/approximate-count", post(search::count))
         .route("/rest/api/3/issue/bulkfetch", post(bulk::issues))
         .route("/rest/api/3/changelog/bulkfetch", post(bulk::changelogs))
-        .route("/rest/api/3/issue/{id}", get(issue::get))
+        .route("/rest/api/3/issue/{id}", get(issue::get).put(write::edit).delete(write::delete))
         .route("/rest/api/3/issue/{id}/changelog", get(issue::changelog))
-        .route("/rest/api/3/issue/{id}/comment", get(issue::comments))
-        .route("/rest/api/3/project/search", get(reference::projects))
-        .route("/rest/api/3/users/search", get(reference::users))
+        .route("/rest/api/3/issue/{id}/comment", get(comments::list).post(comments::add))
+        .route("/rest/api/3/project/search", get(projects::search))
+        .route("/rest/api/3/users/search", get(people::search))
         .route("/rest/api/3/field", get(reference::fields))
-        .route("/rest/api/3/myself", get(reference::myself))
+        .route("/rest/api/3/myself", get(people::myself))
         .route("/rest/api/3/serverInfo", get(reference::server_info))
         .route("/rest/api/3/search", get(search::gone).post(search::gone))
+        .route("/rest/api/3/comment/list", post(comments::by_ids))
+        .route("/rest/api/3/issue", post(write::create))
+        .route("/rest/api/3/issue/bulk", post(write::bulk))
+        .route("/rest/api/3/issue/archive", put(write::archive))
+        .route("/rest/api/3/issue/unarchive", put(write::restore))
+        .route("/rest/api/3/issue/{id}/assignee", put(write::assign))
+        .route("/rest/api/3/issue/{id}/transitions", get(screens::transitions).post(write::transition))
+        .route(
+            "/rest/api/3/issue/{id}/comment/{comment}",
+            get(comments::get).put(comments::edit).delete(comments::delete),
+        )
+        .route("/rest/api/3/issue/{id}/worklog", get(worklogs::list).post(worklogs::add))
+        .route(
+            "/rest/api/3/issue/{id}/worklog/{worklog}",
+            get(worklogs::get).put(worklogs::edit).delete(worklogs::delete),
+        )
+        .route("/rest/api/3/worklog/updated", get(worklogs::updated))
+        .route("/rest/api/3/worklog/deleted", get(worklogs::deleted))
+        .route("/rest/api/3/worklog/list", post(worklogs::by_ids))
+        .route(
+            "/rest/api/3/issue/{id}/remotelink",
+            get(links::remote).post(links::set_remote).delete(links::delete_remote),
+        )
+        .route("/rest/api/3/issue/{id}/remotelink/{link}", get(links::one_remote).delete(links::delete_one_remote))
+        .route("/rest/api/3/issueLink", post(links::add))
+        .route("/rest/api/3/issueLink/{link}", get(links::get).delete(links::delete))
+        .route("/rest/api/3/issueLinkType", get(reference::link_types))
+        .route("/rest/api/3/project/{id}", get(projects::get))
+        .route("/rest/api/3/project/{id}/statuses", get(projects::statuses))
+        .route("/rest/api/3/user", get(people::get))
+        .route("/rest/api/3/user/bulk", get(people::bulk))
+        .route("/rest/api/3/mypermissions", get(people::permissions))
+        .route("/rest/api/3/status", get(reference::statuses))
+        .route("/rest/api/3/statuses/search", get(reference::search_statuses))
+        .route("/rest/api/3/issuetype", get(reference::issue_types))
+        .route("/rest/api/3/priority", get(reference::priorities))
+        .route("/rest/api/3/priority/search", get(reference::search_priorities))
+        .route("/rest/api/3/issue/createmeta/{project}/issuetypes", get(screens::issue_types))
+        .route("/rest/api/3/issue/createmeta/{project}/issuetypes/{kind}", get(screens::fields))
+        .route("/rest/api/3/jql/match", post(search::matches))
+        .route("/rest/agile/1.0/board", get(agile::boards))
+        .route("/rest/agile/1.0/board/{board}/sprint", get(agile::sprints))
+        .route("/rest/agile/1.0/sprint/{sprint}", get(agile::sprint))
         .fallback(answer::no_endpoint)
         .method_not_allowed_fallback(answer::wrong_method)
         .layer(from_fn_with_state(world.clone(), front_door))

@@ -1,14 +1,21 @@
 //! A made-up Jira site in memory: the store (immediate), the search index (late), and who may look.
-//! Tests and demos script it through [`World`]; the routes only read it.
+//! Tests and demos script it through [`World`]; the routes read it, and change it through the same edits.
 
+pub(crate) mod adf;
+pub(crate) mod boards;
 pub(crate) mod catalogue;
 pub(crate) mod edits;
 mod generate;
 pub(crate) mod issue;
+mod lifecycle;
+mod notices;
 pub(crate) mod people;
+pub(crate) mod releases;
 pub(crate) mod text;
+pub(crate) mod troubles;
 pub(crate) mod view;
 mod vocabulary;
+pub(crate) mod workflow;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -27,6 +34,7 @@ use crate::webhooks::Outbox;
 use edits::EditError;
 use issue::{AccountId, Issue};
 use people::{Cards, Person, Project};
+use troubles::Troubles;
 
 /// One simulated site. Cheap to share; every method takes `&self`.
 pub struct World {
@@ -49,6 +57,20 @@ pub(crate) struct State {
     pub(crate) index: Index,
     next: Next,
     dice: Xoshiro256PlusPlus,
+    /// On whose behalf the edit at hand happens.
+    acting: By,
+    /// When which worklog was deleted (for the feed), oldest first.
+    pub(crate) deleted_worklogs: Vec<(DateTime<Utc>, u64)>,
+    pub(crate) troubles: Troubles,
+}
+
+/// On whose behalf an edit happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// One of the site's people, chosen by the numbers involved.
+    Someone,
+    /// Whoever sent the request: the service account.
+    Caller,
 }
 
 /// The ids to be given out next.
@@ -57,6 +79,8 @@ pub(crate) struct Next {
     pub(crate) comment: u64,
     pub(crate) history: u64,
     pub(crate) link: u64,
+    pub(crate) worklog: u64,
+    pub(crate) remote_link: u64,
 }
 
 impl World {
@@ -67,26 +91,26 @@ impl World {
         Self { door: Door::new(&config), outbox, clock: Clock::new(config.clock), state, config }
     }
 
-    /// Ids of every issue the service account can see, ascending.
+    /// Ids of every issue the service account can find, ascending; archived ones are not among them.
     pub fn issue_ids(&self) -> Vec<u64> {
-        self.read().issues.values().filter(|issue| !issue.hidden).map(|issue| issue.id).collect()
+        self.read().findable().map(|issue| issue.id).collect()
     }
 
-    /// Present keys of every issue the service account can see, in the order of their ids.
+    /// Present keys of every issue the service account can find, in the order of their ids.
     pub fn issue_keys(&self) -> Vec<String> {
-        self.read().issues.values().filter(|issue| !issue.hidden).map(|issue| issue.key.clone()).collect()
+        self.read().findable().map(|issue| issue.key.clone()).collect()
     }
 
-    /// Number of issues the service account can see.
+    /// Number of issues the service account can find.
     pub fn issue_count(&self) -> usize {
-        self.read().issues.values().filter(|issue| !issue.hidden).count()
+        self.read().findable().count()
     }
 
     /// The test oracle: the issue as API v3 would show it with `fields=*all`, every comment and the whole changelog
     /// (newest first). `None` when it does not exist or is hidden.
     pub fn store_view(&self, id: u64) -> Option<Value> {
         let state = self.read();
-        let issue = state.issues.get(&id).filter(|issue| !issue.hidden)?;
+        let issue = state.issues.get(&id).filter(|issue| state.sees(issue))?;
         Some(view::whole(&state, &self.config, issue))
     }
 
@@ -162,6 +186,13 @@ impl World {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The store, to change it on somebody's behalf.
+    pub(crate) fn write_as(&self, by: By) -> RwLockWriteGuard<'_, State> {
+        let mut state = self.write();
+        state.acting = by;
+        state
+    }
+
     /// The store with the index brought up to date for this moment.
     pub(crate) fn read_index(&self) -> RwLockReadGuard<'_, State> {
         let now = self.now();
@@ -188,12 +219,29 @@ impl State {
     /// The issue, if the service account can see it.
     pub(crate) fn visible(&self, id_or_key: &str) -> Option<&Arc<Issue>> {
         let id = self.resolve(id_or_key)?;
-        self.issues.get(&id).filter(|issue| !issue.hidden)
+        self.issues.get(&id).filter(|issue| self.sees(issue))
     }
 
-    /// Place of a project, by id or key.
+    /// Whether direct reads show this issue to the service account.
+    pub(crate) fn sees(&self, issue: &Issue) -> bool {
+        !issue.hidden && self.projects.get(issue.project).is_some_and(Project::is_readable)
+    }
+
+    /// Issues that searches would show, were the index up to date.
+    fn findable(&self) -> impl Iterator<Item = &Arc<Issue>> {
+        self.issues.values().filter(|issue| !issue.archived && self.sees(issue))
+    }
+
+    /// Place of a project, by id, key or former key.
     pub(crate) fn project(&self, id_or_key: &str) -> Option<usize> {
-        self.projects.iter().position(|project| project.id == id_or_key || project.key.eq_ignore_ascii_case(id_or_key))
+        let is = |key: &String| key.eq_ignore_ascii_case(id_or_key);
+        let present = self.projects.iter().position(|project| project.id == id_or_key || is(&project.key));
+        present.or_else(|| self.projects.iter().position(|project| project.former_keys.iter().any(is)))
+    }
+
+    /// The same, if the service account can read its issues.
+    pub(crate) fn readable_project(&self, id_or_key: &str) -> Option<usize> {
+        self.project(id_or_key).filter(|place| self.projects[*place].is_readable())
     }
 }
 

@@ -11,11 +11,11 @@ pub enum Route {
     BulkFetch,
     /// `POST /rest/api/3/changelog/bulkfetch`
     ChangelogBulkFetch,
-    /// `GET /rest/api/3/issue/{idOrKey}`
+    /// `GET|PUT|DELETE /rest/api/3/issue/{idOrKey}`
     Issue,
     /// `GET /rest/api/3/issue/{idOrKey}/changelog`
     IssueChangelog,
-    /// `GET /rest/api/3/issue/{idOrKey}/comment`
+    /// `GET|POST /rest/api/3/issue/{idOrKey}/comment`
     IssueComments,
     /// `GET /rest/api/3/project/search`
     Projects,
@@ -27,6 +27,74 @@ pub enum Route {
     Myself,
     /// `GET /rest/api/3/serverInfo`
     ServerInfo,
+    /// `POST /rest/api/3/comment/list`
+    CommentList,
+    /// `POST /rest/api/3/issue`
+    CreateIssue,
+    /// `POST /rest/api/3/issue/bulk`
+    CreateIssues,
+    /// `PUT /rest/api/3/issue/archive`
+    Archive,
+    /// `PUT /rest/api/3/issue/unarchive`
+    Unarchive,
+    /// `PUT /rest/api/3/issue/{id}/assignee`
+    Assignee,
+    /// `GET|POST /rest/api/3/issue/{id}/transitions`
+    Transitions,
+    /// `GET|PUT|DELETE /rest/api/3/issue/{id}/comment/{comment}`
+    IssueComment,
+    /// `GET|POST /rest/api/3/issue/{id}/worklog`
+    IssueWorklogs,
+    /// `GET|PUT|DELETE /rest/api/3/issue/{id}/worklog/{worklog}`
+    IssueWorklog,
+    /// `GET /rest/api/3/worklog/updated`
+    WorklogsUpdated,
+    /// `GET /rest/api/3/worklog/deleted`
+    WorklogsDeleted,
+    /// `POST /rest/api/3/worklog/list`
+    WorklogList,
+    /// `GET|POST|DELETE /rest/api/3/issue/{id}/remotelink`
+    RemoteLinks,
+    /// `GET|DELETE /rest/api/3/issue/{id}/remotelink/{link}`
+    RemoteLink,
+    /// `POST /rest/api/3/issueLink`
+    CreateLink,
+    /// `GET|DELETE /rest/api/3/issueLink/{link}`
+    Link,
+    /// `GET /rest/api/3/issueLinkType`
+    LinkTypes,
+    /// `GET /rest/api/3/project/{id}`
+    Project,
+    /// `GET /rest/api/3/project/{id}/statuses`
+    ProjectStatuses,
+    /// `GET /rest/api/3/user`
+    User,
+    /// `GET /rest/api/3/user/bulk`
+    UserBulk,
+    /// `GET /rest/api/3/mypermissions`
+    Permissions,
+    /// `GET /rest/api/3/status`
+    Statuses,
+    /// `GET /rest/api/3/statuses/search`
+    StatusSearch,
+    /// `GET /rest/api/3/issuetype`
+    IssueTypes,
+    /// `GET /rest/api/3/priority`
+    Priorities,
+    /// `GET /rest/api/3/priority/search`
+    PrioritySearch,
+    /// `GET /rest/api/3/issue/createmeta/{project}/issuetypes`
+    CreateTypes,
+    /// `GET /rest/api/3/issue/createmeta/{project}/issuetypes/{kind}`
+    CreateFields,
+    /// `POST /rest/api/3/jql/match`
+    JqlMatch,
+    /// `GET /rest/agile/1.0/board`
+    Boards,
+    /// `GET /rest/agile/1.0/board/{board}/sprint`
+    Sprints,
+    /// `GET /rest/agile/1.0/sprint/{sprint}`
+    Sprint,
     /// `GET|POST /rest/api/3/search`, which is gone
     OldSearch,
     /// `/rest/webhooks/1.0/webhook`, with or without an id
@@ -59,6 +127,40 @@ impl Route {
             "/rest/api/3/field" => Self::Fields,
             "/rest/api/3/myself" => Self::Myself,
             "/rest/api/3/serverInfo" => Self::ServerInfo,
+            "/rest/api/3/comment/list" => Self::CommentList,
+            "/rest/api/3/issue" => Self::CreateIssue,
+            "/rest/api/3/issue/bulk" => Self::CreateIssues,
+            "/rest/api/3/issue/archive" => Self::Archive,
+            "/rest/api/3/issue/unarchive" => Self::Unarchive,
+            "/rest/api/3/issue/{id}/assignee" => Self::Assignee,
+            "/rest/api/3/issue/{id}/transitions" => Self::Transitions,
+            "/rest/api/3/issue/{id}/comment/{comment}" => Self::IssueComment,
+            "/rest/api/3/issue/{id}/worklog" => Self::IssueWorklogs,
+            "/rest/api/3/issue/{id}/worklog/{worklog}" => Self::IssueWorklog,
+            "/rest/api/3/worklog/updated" => Self::WorklogsUpdated,
+            "/rest/api/3/worklog/deleted" => Self::WorklogsDeleted,
+            "/rest/api/3/worklog/list" => Self::WorklogList,
+            "/rest/api/3/issue/{id}/remotelink" => Self::RemoteLinks,
+            "/rest/api/3/issue/{id}/remotelink/{link}" => Self::RemoteLink,
+            "/rest/api/3/issueLink" => Self::CreateLink,
+            "/rest/api/3/issueLink/{link}" => Self::Link,
+            "/rest/api/3/issueLinkType" => Self::LinkTypes,
+            "/rest/api/3/project/{id}" => Self::Project,
+            "/rest/api/3/project/{id}/statuses" => Self::ProjectStatuses,
+            "/rest/api/3/user" => Self::User,
+            "/rest/api/3/user/bulk" => Self::UserBulk,
+            "/rest/api/3/mypermissions" => Self::Permissions,
+            "/rest/api/3/status" => Self::Statuses,
+            "/rest/api/3/statuses/search" => Self::StatusSearch,
+            "/rest/api/3/issuetype" => Self::IssueTypes,
+            "/rest/api/3/priority" => Self::Priorities,
+            "/rest/api/3/priority/search" => Self::PrioritySearch,
+            "/rest/api/3/issue/createmeta/{project}/issuetypes" => Self::CreateTypes,
+            "/rest/api/3/issue/createmeta/{project}/issuetypes/{kind}" => Self::CreateFields,
+            "/rest/api/3/jql/match" => Self::JqlMatch,
+            "/rest/agile/1.0/board" => Self::Boards,
+            "/rest/agile/1.0/board/{board}/sprint" => Self::Sprints,
+            "/rest/agile/1.0/sprint/{sprint}" => Self::Sprint,
             "/rest/api/3/search" => Self::OldSearch,
             "/rest/webhooks/1.0/webhook" | "/rest/webhooks/1.0/webhook/{id}" => Self::AdminWebhooks,
             "/rest/api/3/webhook" | "/rest/api/3/webhook/refresh" | "/rest/api/3/webhook/failed" => {

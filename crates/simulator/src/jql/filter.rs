@@ -9,8 +9,9 @@ use chrono_tz::Tz;
 
 use super::{Clause, Complaint, Direction, Field, Op, Operand, time};
 use crate::world::State;
-use crate::world::catalogue::Status;
-use crate::world::issue::Issue;
+use crate::world::catalogue::{IssueType, Priority, Status};
+use crate::world::issue::{AccountId, Issue};
+use crate::world::people::Person;
 
 /// Accepts the issues every clause accepts.
 pub(crate) struct Filter(Vec<Test>);
@@ -25,6 +26,13 @@ enum Test {
     Statuses(Vec<Status>, Op),
     Labels(HashSet<String>, Op),
     Time(Field, Op, HashSet<i64>),
+    Parents(HashSet<u64>, Op),
+    Types(Vec<IssueType>, Op),
+    Priorities(Vec<Priority>, Op),
+    Accounts(Field, HashSet<AccountId>, Op),
+    /// Words that all occur in the summary, in lower case.
+    Words(Vec<String>),
+    Has(Field, Op),
 }
 
 impl Filter {
@@ -40,11 +48,22 @@ impl Filter {
 
 impl Clause {
     fn bind(&self, site: &State, zone: Tz, now: DateTime<Utc>) -> Result<Test, Complaint> {
+        match (self.op, self.field) {
+            (Op::Empty | Op::NotEmpty, Field::Parent | Field::Assignee | Field::Labels) => {
+                return Ok(Test::Has(self.field, self.op));
+            }
+            (Op::Contains, Field::Text) => {
+                let words = self.values.iter().flat_map(|value| value.text.split_whitespace());
+                return Ok(Test::Words(words.map(|word| word.trim_matches('*').to_lowercase()).collect()));
+            }
+            (Op::Empty | Op::NotEmpty | Op::Contains, _) | (_, Field::Text) => return Err(self.wrong_operator()),
+            _ => {}
+        }
         if self.is_comparison() && !matches!(self.field, Field::Issue | Field::Created | Field::Updated) {
-            return Err(format!("The operator is not supported by the '{}' field.", self.name));
+            return Err(self.wrong_operator());
         }
         match self.field {
-            Field::Project => Ok(Test::Projects(self.each(|value| site.project(&value.text))?, self.op)),
+            Field::Project => Ok(Test::Projects(self.each(|value| site.readable_project(&value.text))?, self.op)),
             Field::Status => Ok(Test::Statuses(self.each(|value| status(&value.text))?, self.op)),
             Field::Labels => Ok(Test::Labels(self.values.iter().map(|it| it.text.clone()).collect(), self.op)),
             Field::Issue if self.is_comparison() => self.bind_range(site),
@@ -52,11 +71,33 @@ impl Clause {
                 let known = self.values.iter().filter_map(|value| site.resolve(&value.text));
                 Ok(Test::Ids(known.collect(), self.op))
             }
+            Field::Parent => {
+                let parent = |value: &Operand| site.visible(&value.text).map(|issue| issue.id);
+                Ok(Test::Parents(self.each(parent)?, self.op))
+            }
+            Field::Type => {
+                let is = |text: &str, kind: &IssueType| kind.id() == text || kind.name().eq_ignore_ascii_case(text);
+                let kind = |value: &Operand| IssueType::ALL.into_iter().find(|kind| is(&value.text, kind));
+                Ok(Test::Types(self.each(kind)?, self.op))
+            }
+            Field::Priority => {
+                let is = |text: &str, it: &Priority| it.id() == text || it.name().eq_ignore_ascii_case(text);
+                let priority = |value: &Operand| Priority::ALL.into_iter().find(|it| is(&value.text, it));
+                Ok(Test::Priorities(self.each(priority)?, self.op))
+            }
+            Field::Assignee | Field::Reporter => {
+                Ok(Test::Accounts(self.field, self.each(|value| account(site, value))?, self.op))
+            }
+            Field::Text => Err(self.wrong_operator()),
             Field::Created | Field::Updated => {
                 let instants = self.each_date(zone, now)?;
                 Ok(Test::Time(self.field, self.op, instants))
             }
         }
+    }
+
+    fn wrong_operator(&self) -> Complaint {
+        format!("The operator is not supported by the '{}' field.", self.name)
     }
 
     fn is_comparison(&self) -> bool {
@@ -72,6 +113,9 @@ impl Clause {
 
     fn each_date(&self, zone: Tz, now: DateTime<Utc>) -> Result<HashSet<i64>, Complaint> {
         let read = |value: &Operand| {
+            if value.function && value.text.eq_ignore_ascii_case("now") {
+                return Ok(now.timestamp_millis());
+            }
             time::instant(&value.text, value.quoted, zone, now).ok_or_else(|| {
                 format!(
                     "Date value '{}' for field '{}' is invalid. Valid formats include: 'yyyy/MM/dd HH:mm', \
@@ -107,6 +151,25 @@ impl Test {
             }
             Self::Statuses(statuses, op) => op.holds_among(statuses.contains(&issue.status)),
             Self::Labels(labels, op) => op.holds_among(issue.labels.iter().any(|label| labels.contains(label))),
+            Self::Parents(ids, op) => op.holds_among(issue.parent.is_some_and(|parent| ids.contains(&parent))),
+            Self::Types(kinds, op) => op.holds_among(kinds.contains(&issue.issue_type)),
+            Self::Priorities(priorities, op) => op.holds_among(priorities.contains(&issue.priority)),
+            Self::Accounts(field, accounts, op) => {
+                let who = if *field == Field::Assignee { issue.assignee.as_ref() } else { Some(&issue.reporter) };
+                op.holds_among(who.is_some_and(|who| accounts.contains(who)))
+            }
+            Self::Words(words) => {
+                let summary = issue.summary.to_lowercase();
+                words.iter().all(|word| summary.contains(word))
+            }
+            Self::Has(field, op) => {
+                let empty = match field {
+                    Field::Parent => issue.parent.is_none(),
+                    Field::Assignee => issue.assignee.is_none(),
+                    _ => issue.labels.is_empty(),
+                };
+                empty == (*op == Op::Empty)
+            }
             Self::Time(field, op, instants) => {
                 let at = if *field == Field::Created { issue.created } else { issue.updated }.timestamp_millis();
                 match op {
@@ -127,6 +190,7 @@ impl Op {
             Self::GreaterOrEqual => order.is_ge(),
             Self::In => order.is_eq(),
             Self::NotIn => order.is_ne(),
+            Self::Contains | Self::Empty | Self::NotEmpty => false,
         }
     }
 
@@ -135,12 +199,20 @@ impl Op {
     }
 }
 
+fn account(site: &State, value: &Operand) -> Option<AccountId> {
+    if value.function {
+        return value.text.eq_ignore_ascii_case("currentUser").then(|| site.service_account());
+    }
+    let is = |person: &&Person| *person.account_id == *value.text;
+    site.people.iter().find(is).map(|person| person.account_id.clone())
+}
+
 fn status(text: &str) -> Option<Status> {
     Status::ALL.into_iter().find(|status| status.id() == text || status.name().eq_ignore_ascii_case(text))
 }
 
 impl State {
-    /// What searches see: index entries of issues that still exist and are not hidden, by ascending id.
+    /// What searches see: index entries of issues that still exist, are not archived and not hidden, by ascending id.
     pub(crate) fn searchable(&self) -> impl Iterator<Item = &Issue> {
         self.index.seen().values().map(Arc::as_ref).filter(|issue| self.is_visible(issue.id))
     }
@@ -166,6 +238,6 @@ impl State {
     }
 
     fn is_visible(&self, id: u64) -> bool {
-        self.issues.get(&id).is_some_and(|issue| !issue.hidden)
+        self.issues.get(&id).is_some_and(|issue| !issue.archived && self.sees(issue))
     }
 }

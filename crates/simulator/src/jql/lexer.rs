@@ -9,6 +9,13 @@ pub(crate) enum Token {
     Sign(&'static str),
 }
 
+impl Token {
+    /// The text of a word.
+    pub(super) fn word(&self) -> Option<&str> {
+        if let Self::Word(word) = self { Some(word) } else { None }
+    }
+}
+
 /// Two-character signs come first, so that `<=` is not read as `<`.
 const SIGNS: [&str; 11] = ["!=", "<=", ">=", "!~", "=", "<", ">", "~", "(", ")", ","];
 

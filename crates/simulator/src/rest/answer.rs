@@ -1,13 +1,26 @@
-//! Answers and refusals in Jira's own shapes and words (facts 1.1 and 4).
+//! Answers and refusals in Jira's own shapes and words.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{Extension, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+
+use super::Caller;
+use crate::world::World;
+use crate::world::edits::EditError;
+
+/// The site a route answers for.
+pub(super) type Site = State<Arc<World>>;
+
+/// As whom it answers.
+pub(super) type Asking = Extension<Caller>;
 
 /// What a route gives: finished JSON, or a refusal.
 pub(super) type Answer = Result<Response, Refusal>;
@@ -17,6 +30,8 @@ pub(super) type Answer = Result<Response, Refusal>;
 pub(super) enum Refusal {
     /// Jira's usual body: `{"errorMessages":[..],"errors":{}}`.
     Said(StatusCode, String),
+    /// What is wrong with which field: `{"errorMessages":[..],"errors":{"summary":".."}}`.
+    Fields(Vec<String>, BTreeMap<String, String>),
     /// A body that fits the route's schema badly: the same without `errors`.
     Payload(&'static str),
     /// A problem document: unknown path, wrong method, a number that is none.
@@ -36,6 +51,26 @@ impl Refusal {
         Self::Said(StatusCode::NOT_FOUND, words.into())
     }
 
+    /// One field is wrong.
+    pub(super) fn field(name: &str, words: impl Into<String>) -> Self {
+        Self::Fields(Vec::new(), BTreeMap::from([(name.to_owned(), words.into())]))
+    }
+
+    pub(super) fn not_found(words: impl Into<String>) -> Self {
+        Self::Said(StatusCode::NOT_FOUND, words.into())
+    }
+
+    /// The body of this refusal as `issue/bulk` embeds it: messages and errors.
+    pub(super) fn into_parts(self) -> (Vec<String>, BTreeMap<String, String>) {
+        match self {
+            Self::Said(_, words) => (vec![words], BTreeMap::new()),
+            Self::Fields(messages, errors) => (messages, errors),
+            Self::Payload(words) => (vec![words.to_owned()], BTreeMap::new()),
+            Self::Problem { detail, .. } => (vec![detail], BTreeMap::new()),
+            Self::LockedOut => (Vec::new(), BTreeMap::new()),
+        }
+    }
+
     pub(super) fn unauthenticated() -> Self {
         Self::Said(StatusCode::UNAUTHORIZED, "Client must be authenticated to access this resource.".into())
     }
@@ -46,10 +81,30 @@ impl Refusal {
     }
 }
 
+impl From<EditError> for Refusal {
+    fn from(error: EditError) -> Self {
+        match error {
+            EditError::NoSuchIssue(_) => Self::no_issue(),
+            EditError::NoSuchProject(key) => Self::not_found(format!("No project could be found with key '{key}'.")),
+            EditError::NoSuchComment(id) => Self::not_found(format!("Can not find a comment for the id: {id}.")),
+            EditError::NoSuchWorklog(id) => Self::not_found(format!("Cannot find worklog with id: '{id}'.")),
+            EditError::NoSuchLink(id) => Self::not_found(format!("No issue link with id '{id}' exists.")),
+            EditError::NoSuchAccount(id) => Self::not_found(format!("The user '{id}' does not exist.")),
+            EditError::Full(what) => {
+                let words = format!("The issue has reached the limit on the number of {what}.");
+                Self::Said(StatusCode::PAYLOAD_TOO_LARGE, words)
+            }
+        }
+    }
+}
+
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         match self {
             Self::Said(status, words) => json_body(status, &json!({"errorMessages": [words], "errors": {}})),
+            Self::Fields(messages, errors) => {
+                json_body(StatusCode::BAD_REQUEST, &json!({"errorMessages": messages, "errors": errors}))
+            }
             Self::Payload(words) => json_body(StatusCode::BAD_REQUEST, &json!({"errorMessages": [words]})),
             Self::Problem { status, detail, path } => problem(status, &detail, &path),
             Self::LockedOut => {
@@ -65,6 +120,21 @@ impl IntoResponse for Refusal {
 /// Status 200 and this value.
 pub(super) fn ok(value: &impl Serialize) -> Answer {
     Ok(json_body(StatusCode::OK, value))
+}
+
+/// Status 201 and this value.
+pub(super) fn created(value: &impl Serialize) -> Answer {
+    Ok(json_body(StatusCode::CREATED, value))
+}
+
+/// This status and no body.
+pub(super) fn empty(status: StatusCode) -> Answer {
+    Ok(status.into_response())
+}
+
+/// Refuses nobody: writes are never anonymous.
+pub(super) fn signed_in(caller: Caller) -> Result<(), Refusal> {
+    if caller == Caller::Account { Ok(()) } else { Err(Refusal::unauthenticated()) }
 }
 
 /// Another status and this value.

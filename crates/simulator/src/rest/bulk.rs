@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Caller;
 use super::answer::{self, Answer, Refusal};
@@ -18,7 +18,7 @@ use crate::world::issue::{History, Issue};
 use crate::world::people::Shape;
 use crate::world::view::fields::Selection;
 use crate::world::view::parts::{Clock, HistoryView};
-use crate::world::view::{Extent, IssueView, Lens};
+use crate::world::view::{Extent, Extras, IssueView, Lens};
 
 /// Fields whose value is a list of objects: they rule out the thousand-issue form.
 const MANY_VALUED: [&str; 5] = ["comment", "worklog", "attachment", "issuelinks", "subtasks"];
@@ -32,8 +32,7 @@ struct Ask {
     issue_ids_or_keys: Vec<String>,
     fields: Vec<String>,
     expand: Vec<String>,
-    #[serde(rename = "properties")]
-    _properties: Vec<String>,
+    properties: Vec<String>,
     #[serde(rename = "fieldsByKeys")]
     _fields_by_keys: bool,
 }
@@ -59,7 +58,7 @@ pub(super) async fn issues(
     #[serde(rename_all = "camelCase")]
     struct Fetched<'a> {
         issues: Vec<IssueView<'a>>,
-        issue_errors: [(); 0],
+        issue_errors: Vec<Value>,
     }
     let ask: Ask = answer::body(&bytes)?;
     let limit = ask.limit();
@@ -67,18 +66,39 @@ pub(super) async fn issues(
         let words = format!("The number of issue ids or keys must be between 1 and {limit}.");
         return Err(Refusal::bad(words));
     }
-    let issues = visible(&world, caller, &ask.issue_ids_or_keys);
+    if ask.properties.len() > 5 {
+        return Err(Refusal::bad("The number of properties must not exceed 5."));
+    }
+    let mut issues = visible(&world, caller, &ask.issue_ids_or_keys);
+    let issue_errors = failures(&world, &mut issues);
     let site = world.read();
     if world.door.is_poisoned(issues.iter().map(|issue| issue.id)) {
         return Err(Refusal::broken(StatusCode::INTERNAL_SERVER_ERROR));
     }
     let config = world.config();
-    let lens = Lens::new(&site, config, Shape::V3);
+    let extras = Extras::new(&ask.expand, ask.properties);
+    let lens = Lens::new(&site, config, Shape::V3).with(&extras);
     let fields = Selection::parse(&ask.fields, "*navigable");
-    let histories = ask.expand.iter().any(|part| part == "changelog").then_some(config.embedded_history_cap);
+    let histories = extras.has("changelog").then_some(config.embedded_history_cap);
     let extent = Extent { fields: &fields, comments: config.embedded_comment_cap, histories };
     let views = issues.iter().map(|issue| IssueView { lens, issue, extent: &extent });
-    answer::ok(&Fetched { issues: views.collect(), issue_errors: [] })
+    answer::ok(&Fetched { issues: views.collect(), issue_errors })
+}
+
+/// Issues that could not be loaded this once: they are not missing, and asking again is right.
+fn failures(world: &World, issues: &mut Vec<Arc<Issue>>) -> Vec<Value> {
+    let mut errors = Vec::new();
+    if world.read().troubles.any_fetch_error() {
+        let troubles = &mut world.write().troubles;
+        issues.retain(|issue| match troubles.fetch_error(issue.id) {
+            Some(words) => {
+                errors.push(json!({"id": issue.id.to_string(), "errorMessage": words}));
+                false
+            }
+            None => true,
+        });
+    }
+    errors
 }
 
 #[derive(Deserialize)]

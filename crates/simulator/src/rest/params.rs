@@ -6,6 +6,7 @@ use axum::http::{StatusCode, Uri};
 use super::answer::Refusal;
 
 /// The query string of a request, in order.
+#[derive(Default)]
 pub(super) struct Params {
     pairs: Vec<(String, String)>,
     path: String,

@@ -5,12 +5,12 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::payload::{Event, Thing};
+use crate::world::boards::Sprint;
 use crate::world::catalogue::IssueType;
 use crate::world::edits::EditError;
 use crate::world::issue::{AccountId, Issue};
 use crate::world::people::{Project, Shape};
 use crate::world::view::Lens;
-use crate::world::view::parts::Sprint;
 use crate::world::{State, World};
 
 /// What an event sent by `World::emit` is about.

@@ -208,7 +208,7 @@ impl Body<'_> {
     fn about_issue<M: SerializeMap>(&self, issue: &Issue, map: &mut M) -> Result<(), M::Error> {
         let newest = issue.histories.last();
         let by = newest.filter(|_| self.event.name == "jira:issue_updated").map_or(&issue.reporter, |it| &it.author);
-        map.serialize_entry("user", &self.lens.person(by))?;
+        map.serialize_entry("user", &self.lens.person(self.lens.state.actor().unwrap_or(by)))?;
         self.issue(issue, &Selection::all(), map)?;
         if self.lens.state.index.is_in_bulk(issue.id) {
             map.serialize_entry("bulkOperationMetaData", &json!({"sendMail": false}))?;

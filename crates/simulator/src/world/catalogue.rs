@@ -9,6 +9,8 @@ pub(crate) const POINTS_FIELD: &str = "customfield_10016";
 pub(crate) const RANK_FIELD: &str = "customfield_10019";
 /// Severity, a single select.
 pub(crate) const SEVERITY_FIELD: &str = "customfield_10041";
+/// The options of the severity field; option ids count from 10020.
+pub(crate) const SEVERITIES: [&str; 4] = ["Cosmetic", "Minor", "Major", "Critical"];
 
 /// A workflow status; every project uses the same four.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +89,8 @@ pub enum IssueType {
 }
 
 impl IssueType {
+    pub(crate) const ALL: [Self; 5] = [Self::Epic, Self::Story, Self::Task, Self::Bug, Self::Subtask];
+
     pub(crate) fn id(self) -> &'static str {
         ["10000", "10001", "10002", "10004", "10003"][self as usize]
     }
@@ -111,6 +115,12 @@ pub(crate) enum LinkType {
 impl LinkType {
     pub(crate) const ALL: [Self; 3] = [Self::Blocks, Self::Duplicate, Self::Relates];
 
+    /// By name (in any case) or id.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        let is = |kind: &Self| kind.words().0 == name || kind.words().1.eq_ignore_ascii_case(name);
+        Self::ALL.into_iter().find(is)
+    }
+
     /// Id, name, inward and outward words.
     pub(crate) fn words(self) -> (&'static str, &'static str, &'static str, &'static str) {
         match self {
@@ -131,6 +141,13 @@ pub(crate) struct Field {
     pub(crate) custom: Option<&'static str>,
     /// Left out by `*navigable`.
     pub(crate) weight: Weight,
+}
+
+impl Field {
+    /// The number of a custom field.
+    pub(crate) fn number(&self) -> Option<u32> {
+        self.id.strip_prefix("customfield_").and_then(|number| number.parse().ok())
+    }
 }
 
 /// Whether `*navigable` includes a field.

@@ -10,11 +10,13 @@ use rand::prelude::*;
 use rand::rngs::Xoshiro256PlusPlus;
 
 use super::catalogue::{IssueType, LinkType, Priority, Status};
-use super::issue::{AccountId, Comment, Issue, Link, Side};
-use super::people::{Cards, Person, Project};
+use super::issue::{AccountId, Comment, Issue, Link, Side, Worklog};
+use super::people::{Cards, Life, Person, Project};
+use super::releases;
 use super::text::Text;
+use super::troubles::Troubles;
 use super::vocabulary::{self, LABELS, pick};
-use super::{Next, State};
+use super::{By, Next, State};
 use crate::config::Config;
 use crate::index::Index;
 
@@ -28,7 +30,14 @@ const END: i64 = 1_767_139_200_000;
 pub(super) fn site(config: &Config) -> State {
     let mut maker = Maker {
         dice: Xoshiro256PlusPlus::seed_from_u64(config.seed),
-        next: Next { issue: 10_001, comment: 10_001, history: 20_001, link: 30_001 },
+        next: Next {
+            issue: 10_001,
+            comment: 10_001,
+            history: 20_001,
+            link: 30_001,
+            worklog: 40_001,
+            remote_link: 50_001,
+        },
         accounts: Vec::new(),
     };
     let people = maker.people(config);
@@ -45,6 +54,9 @@ pub(super) fn site(config: &Config) -> State {
         issues,
         next: maker.next,
         dice: maker.dice,
+        acting: By::Someone,
+        deleted_worklogs: Vec::new(),
+        troubles: Troubles::default(),
     }
 }
 
@@ -96,7 +108,8 @@ impl Maker {
             let named = vocabulary::PROJECTS.get(n).map(|(key, name)| ((*key).to_owned(), (*name).to_owned()));
             let (key, name) = named.unwrap_or_else(made_up);
             let lead = self.someone();
-            Project { id: (10_000 + n).to_string(), key, name, lead, next_number: 1 }
+            let (former_keys, life, ended, denied) = (Vec::new(), Life::Live, None, false);
+            Project { id: (10_000 + n).to_string(), key, name, lead, next_number: 1, former_keys, life, ended, denied }
         };
         (0..config.projects.max(1)).map(make).collect()
     }
@@ -116,6 +129,7 @@ impl Maker {
             let mut issue = self.newborn(place, &mut projects[place], created);
             self.family(&mut issue, &mut made, &mut recent[place]);
             self.past(&mut issue, config);
+            self.extras(&mut issue, place, config);
             self.link(&mut issue, &mut made);
             recent[place].note(made.len(), &issue);
             made.push(issue);
@@ -201,8 +215,30 @@ impl Maker {
             now = self.later(now);
             let (id, body) = (self.next.comment, Text::MadeUp(self.dice.random()));
             self.next.comment += 1;
-            issue.comments.push(Comment { id, author: self.someone(), body, created: now, updated: now });
+            issue.comments.push(Comment::new(id, self.someone(), body, now));
             issue.updated = issue.updated.max(now);
+        }
+    }
+
+    /// Worklogs, severity, versions and components come from the issue's number, not from the common dice: a site
+    /// stays the same whether or not it has them.
+    fn extras(&mut self, issue: &mut Issue, place: usize, config: &Config) {
+        let mut dice = Xoshiro256PlusPlus::seed_from_u64(issue.id);
+        let (versions, components) = (releases::versions(place), releases::components(place));
+        issue.severity = (issue.issue_type == IssueType::Bug).then(|| usize::try_from(issue.id % 4).unwrap_or(0));
+        issue.fix_versions = versions.into_iter().filter(|_| dice.random_bool(0.1)).collect();
+        issue.components = components.into_iter().filter(|_| dice.random_bool(0.2)).collect();
+        for _ in 0..dice.random_range(config.worklogs_per_issue.clone()) {
+            let left = (END - issue.created.timestamp_millis()).max(2);
+            let at = instant(issue.created.timestamp_millis() + dice.random_range(1..left));
+            let author = self.accounts.choose(&mut dice).cloned().unwrap_or_default();
+            let (id, seconds) = (self.next.worklog, 900 * dice.random_range(1..20));
+            self.next.worklog += 1;
+            let update_author = author.clone();
+            let comment = dice.random_bool(0.5).then(|| Text::MadeUp(dice.random()));
+            let (created, updated, started) = (at, at, at);
+            issue.worklogs.push(Worklog { id, author, update_author, comment, created, updated, started, seconds });
+            issue.updated = issue.updated.max(at);
         }
     }
 

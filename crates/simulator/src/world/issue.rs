@@ -1,11 +1,16 @@
 //! The record of an issue: what a script may change is public, what Jira itself keeps is not.
 
+pub(crate) mod changes;
+
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 
-use super::catalogue::{IssueType, LinkType, POINTS_FIELD, Priority, SPRINT_FIELD, Status};
+use serde_json::Value;
+
+use super::catalogue::{IssueType, LinkType, Priority, Status};
 use super::text::Text;
 
 /// An account id, as Jira shows it: opaque text.
@@ -34,12 +39,25 @@ pub struct Issue {
     pub story_points: Option<f64>,
     /// Sprints it is or was in (a custom field), oldest first.
     pub sprints: Vec<u32>,
+    /// Where it happens, as rich text.
+    pub environment: Option<Text>,
+    /// Place in the list of severities (a custom select field), from 0.
+    pub severity: Option<usize>,
+    /// Versions it is to be fixed in, by id.
+    pub fix_versions: Vec<u64>,
+    /// Versions it was seen in, by id.
+    pub affects_versions: Vec<u64>,
+    /// Components of its project, by id.
+    pub components: Vec<u64>,
     /// The issue it belongs to: an epic, or the parent of a sub-task.
     pub parent: Option<u64>,
     pub(crate) id: u64,
     /// Place of its project in the site's list.
     pub(crate) project: usize,
     pub(crate) key: String,
+    /// Who made it; never changes.
+    pub(crate) creator: AccountId,
+    /// In whose name it stands.
     pub(crate) reporter: AccountId,
     pub(crate) created: DateTime<Utc>,
     pub(crate) updated: DateTime<Utc>,
@@ -49,7 +67,14 @@ pub struct Issue {
     pub(crate) histories: Vec<History>,
     pub(crate) links: Vec<Link>,
     pub(crate) subtasks: Vec<u64>,
+    pub(crate) worklogs: Vec<Worklog>,
+    pub(crate) remote_links: Vec<RemoteLink>,
+    /// Entity properties: not part of the changelog, no change of `updated`.
+    pub(crate) properties: BTreeMap<String, Value>,
+    /// Has a security level the service account is not in.
     pub(crate) hidden: bool,
+    /// Read-only and out of every search; direct reads still show it.
+    pub(crate) archived: bool,
     /// Counts every change, so that a late index entry never replaces a newer one.
     pub(crate) revision: u64,
 }
@@ -62,6 +87,46 @@ pub(crate) struct Comment {
     pub(crate) body: Text,
     pub(crate) created: DateTime<Utc>,
     pub(crate) updated: DateTime<Utc>,
+    /// Who changed it last.
+    pub(crate) update_author: AccountId,
+    /// `{"type":"role","value":"..","identifier":".."}`, as it was written.
+    pub(crate) visibility: Option<Arc<Value>>,
+    /// Shown to a group or role the service account is not in.
+    pub(crate) hidden: bool,
+    pub(crate) properties: BTreeMap<String, Value>,
+}
+
+impl Comment {
+    /// A comment that everybody sees.
+    pub(crate) fn new(id: u64, author: AccountId, body: Text, at: DateTime<Utc>) -> Self {
+        let (visibility, properties) = (None, BTreeMap::new());
+        let update_author = author.clone();
+        Self { id, author, body, created: at, updated: at, update_author, visibility, hidden: false, properties }
+    }
+}
+
+/// Time somebody spent on an issue.
+#[derive(Clone, Debug)]
+pub(crate) struct Worklog {
+    pub(crate) id: u64,
+    pub(crate) author: AccountId,
+    pub(crate) update_author: AccountId,
+    pub(crate) comment: Option<Text>,
+    pub(crate) created: DateTime<Utc>,
+    pub(crate) updated: DateTime<Utc>,
+    pub(crate) started: DateTime<Utc>,
+    pub(crate) seconds: u64,
+}
+
+/// A link to something outside Jira; the global id, where there is one, is unique within the issue.
+#[derive(Clone, Debug)]
+pub(crate) struct RemoteLink {
+    pub(crate) id: u64,
+    pub(crate) global_id: Option<String>,
+    pub(crate) relationship: Option<String>,
+    pub(crate) application: Arc<Value>,
+    /// `{"url":"..","title":"..",..}`, as it was written.
+    pub(crate) object: Arc<Value>,
 }
 
 /// One entry of the changelog.
@@ -117,10 +182,16 @@ impl Issue {
             due: None,
             story_points: None,
             sprints: Vec::new(),
+            environment: None,
+            severity: None,
+            fix_versions: Vec::new(),
+            affects_versions: Vec::new(),
+            components: Vec::new(),
             parent: None,
             id,
             project: 0,
             key,
+            creator: reporter.clone(),
             reporter,
             created,
             updated: created,
@@ -130,7 +201,11 @@ impl Issue {
             histories: Vec::new(),
             links: Vec::new(),
             subtasks: Vec::new(),
+            worklogs: Vec::new(),
+            remote_links: Vec::new(),
+            properties: BTreeMap::new(),
             hidden: false,
+            archived: false,
             revision: 0,
         }
     }
@@ -145,6 +220,11 @@ impl Issue {
         &self.key
     }
 
+    /// Comments the service account sees, oldest first.
+    pub(crate) fn seen_comments(&self) -> Vec<&Comment> {
+        self.comments.iter().filter(|comment| !comment.hidden).collect()
+    }
+
     /// The number behind the dash of the key.
     pub(crate) fn number(&self) -> u64 {
         self.key.rsplit_once('-').and_then(|(_, number)| number.parse().ok()).unwrap_or(0)
@@ -153,7 +233,7 @@ impl Issue {
     /// Writes down that the public fields differ from `before`: history, times and resolution.
     /// Nothing happens when they do not; then the answer is false.
     pub(crate) fn record(&mut self, before: &Self, id: u64, author: &AccountId, now: DateTime<Utc>) -> bool {
-        let items = changes(before, self);
+        let items = changes::between(before, self);
         if items.is_empty() {
             return false;
         }
@@ -165,100 +245,4 @@ impl Issue {
         self.histories.push(History { id, author: author.clone(), created: now, items });
         true
     }
-}
-
-/// The changelog items that lead from one state to the other.
-pub(crate) fn changes(old: &Issue, new: &Issue) -> Vec<Change> {
-    let mut items = Vec::new();
-    if old.summary != new.summary {
-        items.push(plain("summary", "summary", Some(old.summary.clone()), Some(new.summary.clone())));
-    }
-    if old.description != new.description {
-        let wiki = |text: &Option<Text>| text.as_ref().map(Text::wiki);
-        items.push(plain("description", "description", wiki(&old.description), wiki(&new.description)));
-    }
-    if old.status != new.status {
-        items.push(named("status", (old.status.id(), old.status.name()), (new.status.id(), new.status.name())));
-        items.extend(resolution(old.status, new.status));
-    }
-    if old.priority != new.priority {
-        let (from, to) = (old.priority, new.priority);
-        items.push(named("priority", (from.id(), from.name()), (to.id(), to.name())));
-    }
-    if old.issue_type != new.issue_type {
-        let (from, to) = (old.issue_type, new.issue_type);
-        items.push(named("issuetype", (from.id(), from.name()), (to.id(), to.name())));
-    }
-    if old.assignee != new.assignee {
-        let words = |who: &Option<AccountId>| who.as_deref().map(|id| Words::from(id.to_owned()));
-        let (from, to) = (words(&old.assignee), words(&new.assignee));
-        // Whoever renders the entry puts the names in: they live with the people, not here.
-        items.push(Change { field: "assignee", field_id: Some("assignee"), from, from_text: None, to, to_text: None });
-    }
-    if old.labels != new.labels {
-        items.push(plain("labels", "labels", Some(old.labels.join(" ")), Some(new.labels.join(" "))));
-    }
-    items.extend(dates_and_custom_fields(old, new));
-    items
-}
-
-fn dates_and_custom_fields(old: &Issue, new: &Issue) -> Vec<Change> {
-    let mut items = Vec::new();
-    if old.due != new.due {
-        let day = |due: Option<NaiveDate>| due.map(|day| day.to_string());
-        items.push(plain("duedate", "duedate", day(old.due), day(new.due)));
-    }
-    if old.story_points != new.story_points {
-        let points = |value: Option<f64>| value.map(|points| points.to_string());
-        items.push(plain("Story point estimate", POINTS_FIELD, points(old.story_points), points(new.story_points)));
-    }
-    if old.sprints != new.sprints {
-        let (from, to) = (listed(&old.sprints, ""), listed(&new.sprints, ""));
-        let (from_text, to_text) = (listed(&old.sprints, "Sprint "), listed(&new.sprints, "Sprint "));
-        items.push(Change { field: "Sprint", field_id: Some(SPRINT_FIELD), from, from_text, to, to_text });
-    }
-    if old.parent != new.parent {
-        let id = |parent: Option<u64>| parent.map(|id| Words::from(id.to_string()));
-        let (from, to) = (id(old.parent), id(new.parent));
-        items.push(Change {
-            field: "IssueParentAssociation",
-            field_id: None,
-            from,
-            from_text: None,
-            to,
-            to_text: None,
-        });
-    }
-    items
-}
-
-fn plain(field: &'static str, id: &'static str, from: Option<String>, to: Option<String>) -> Change {
-    let (from_text, to_text) = (from.map(Words::from), to.map(Words::from));
-    Change { field, field_id: Some(id), from: None, from_text, to: None, to_text }
-}
-
-fn named(field: &'static str, from: (&'static str, &'static str), to: (&'static str, &'static str)) -> Change {
-    Change {
-        field,
-        field_id: Some(field),
-        from: Some(from.0.into()),
-        from_text: Some(from.1.into()),
-        to: Some(to.0.into()),
-        to_text: Some(to.1.into()),
-    }
-}
-
-fn resolution(from: Status, to: Status) -> Option<Change> {
-    let done = || (Some(Words::from("10000")), Some(Words::from("Done")));
-    let ((from, from_text), (to, to_text)) = match (from == Status::Done, to == Status::Done) {
-        (false, true) => ((None, None), done()),
-        (true, false) => (done(), (None, None)),
-        _ => return None,
-    };
-    Some(Change { field: "resolution", field_id: Some("resolution"), from, from_text, to, to_text })
-}
-
-fn listed(sprints: &[u32], before: &str) -> Option<Words> {
-    let words: Vec<String> = sprints.iter().map(|id| format!("{before}{id}")).collect();
-    Some(words.join(", ").into())
 }

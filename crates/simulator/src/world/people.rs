@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -17,6 +18,28 @@ pub(crate) struct Project {
     pub(crate) lead: AccountId,
     /// The number its next issue gets.
     pub(crate) next_number: u64,
+    /// Keys it had before; they keep resolving.
+    pub(crate) former_keys: Vec<String>,
+    pub(crate) life: Life,
+    /// When it was archived or thrown away.
+    pub(crate) ended: Option<DateTime<Utc>>,
+    /// The service account lost the permission to browse it.
+    pub(crate) denied: bool,
+}
+
+/// Where a project is in its life; only live ones have readable issues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    Live,
+    Archived,
+    Trashed,
+}
+
+impl Project {
+    /// Whether the service account can read its issues.
+    pub(crate) fn is_readable(&self) -> bool {
+        self.life == Life::Live && !self.denied
+    }
 }
 
 /// An account.
@@ -24,7 +47,7 @@ pub(crate) struct Person {
     pub(crate) account_id: AccountId,
     pub(crate) name: String,
     pub(crate) email: Option<String>,
-    /// `atlassian` or `app`.
+    /// `atlassian` or `app`; `unknown` once the person is forgotten.
     pub(crate) kind: &'static str,
     pub(crate) active: bool,
     pub(crate) zone: Option<Tz>,
@@ -74,14 +97,12 @@ impl Cards {
 
 impl Deck {
     fn new(base: &str, people: &[Person], projects: &[Project]) -> Self {
-        const TYPES: [IssueType; 5] =
-            [IssueType::Epic, IssueType::Story, IssueType::Task, IssueType::Bug, IssueType::Subtask];
         Self {
             base: base.to_owned(),
             people: people.iter().map(|person| (person.account_id.clone(), raw(&in_issue(base, person)))).collect(),
             statuses: Status::ALL.map(|status| raw(&status_json(base, status))).into(),
             priorities: Priority::ALL.map(|priority| raw(&priority_json(base, priority))).into(),
-            types: TYPES.map(|kind| raw(&type_json(base, kind))).into(),
+            types: IssueType::ALL.map(|kind| raw(&type_json(base, kind))).into(),
             projects: projects.iter().map(|project| raw(&project_json(base, project))).collect(),
         }
     }
@@ -118,7 +139,7 @@ pub(crate) fn profile(base: &str, person: &Person) -> Value {
     user
 }
 
-fn in_issue(base: &str, person: &Person) -> Value {
+pub(crate) fn in_issue(base: &str, person: &Person) -> Value {
     let mut user = json!({
         "self": format!("{base}/user?accountId={}", person.account_id),
         "accountId": &*person.account_id,
@@ -134,7 +155,7 @@ fn in_issue(base: &str, person: &Person) -> Value {
     user
 }
 
-fn status_json(base: &str, status: Status) -> Value {
+pub(crate) fn status_json(base: &str, status: Status) -> Value {
     let (id, key, color, name) = status.category();
     json!({
         "self": format!("{base}/status/{}", status.id()), "id": status.id(), "name": status.name(), "description": "",
@@ -144,14 +165,14 @@ fn status_json(base: &str, status: Status) -> Value {
     })
 }
 
-fn priority_json(base: &str, priority: Priority) -> Value {
+pub(crate) fn priority_json(base: &str, priority: Priority) -> Value {
     json!({
         "self": format!("{base}/priority/{}", priority.id()), "id": priority.id(), "name": priority.name(),
         "iconUrl": "https://icons.example.com/priority.svg",
     })
 }
 
-fn type_json(base: &str, kind: IssueType) -> Value {
+pub(crate) fn type_json(base: &str, kind: IssueType) -> Value {
     json!({
         "self": format!("{base}/issuetype/{}", kind.id()), "id": kind.id(), "name": kind.name(), "description": "",
         "iconUrl": "https://icons.example.com/type.svg", "avatarId": 10315,

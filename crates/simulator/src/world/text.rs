@@ -1,10 +1,13 @@
 //! Rich text in both of Jira's spellings: ADF documents for API v3, wiki markup for v2 and webhooks.
 //! Made-up text is kept as the number it is drawn from, so that a large site stays small in memory.
 
+use std::sync::Arc;
+
 use rand::prelude::*;
 use rand::rngs::Xoshiro256PlusPlus;
 use serde_json::{Value, json};
 
+use super::adf;
 use super::vocabulary::{self, pick};
 
 /// A description or a comment.
@@ -14,6 +17,8 @@ pub enum Text {
     MadeUp(u64),
     /// Somebody's own words; blank lines part paragraphs.
     Written(String),
+    /// A document as a client wrote it, kept letter for letter.
+    Document(Arc<Value>),
 }
 
 impl From<&str> for Text {
@@ -31,12 +36,18 @@ impl From<String> for Text {
 impl Text {
     /// The Atlassian document: `{"type":"doc","version":1,"content":[..]}`.
     pub fn adf(&self) -> Value {
+        if let Self::Document(document) = self {
+            return Value::clone(document);
+        }
         let content: Vec<Value> = self.blocks().iter().map(Block::adf).collect();
         json!({"type": "doc", "version": 1, "content": content})
     }
 
     /// The same as wiki markup.
     pub fn wiki(&self) -> String {
+        if let Self::Document(document) = self {
+            return adf::wiki(document);
+        }
         let blocks: Vec<String> = self.blocks().iter().map(Block::wiki).collect();
         blocks.join("\n\n")
     }
@@ -49,6 +60,7 @@ impl Text {
                 .filter(|part| !part.trim().is_empty())
                 .map(|part| Block::Paragraph(vec![Span::Plain(part.to_owned())]))
                 .collect(),
+            Self::Document(_) => Vec::new(),
         }
     }
 }

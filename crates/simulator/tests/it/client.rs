@@ -48,6 +48,24 @@ impl Site {
         reply(self.request(Method::POST, path).json(body)).await
     }
 
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Reply {
+        reply(self.request(Method::PUT, path).json(body)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Reply {
+        reply(self.request(Method::DELETE, path)).await
+    }
+
+    /// The numeric id behind a key, as text.
+    pub(crate) fn id(&self, key: &str) -> String {
+        self.world.issue_id(key).unwrap().to_string()
+    }
+
+    /// One field of an issue, as a direct read shows it.
+    pub(crate) async fn field(&self, id: &str, field: &str) -> Value {
+        self.get(&format!("/rest/api/3/issue/{id}?fields={field}")).await.json["fields"][field].clone()
+    }
+
     /// One page of a search.
     pub(crate) async fn search(&self, body: Value) -> Reply {
         self.post("/rest/api/3/search/jql", &body).await
@@ -84,4 +102,10 @@ pub(crate) async fn reply(request: RequestBuilder) -> Reply {
 /// The ids in a list of issues.
 pub(crate) fn ids(issues: &Value) -> Vec<u64> {
     issues.as_array().unwrap().iter().map(|issue| issue["id"].as_str().unwrap().parse().unwrap()).collect()
+}
+
+/// A document of one paragraph.
+pub(crate) fn doc(words: &str) -> Value {
+    let leaf = json!({"type": "text", "text": words});
+    json!({"type": "doc", "version": 1, "content": [{"type": "paragraph", "content": [leaf]}]})
 }

@@ -3,13 +3,22 @@
 
 mod access;
 mod client;
+mod comments;
+mod creation;
 mod faults;
 mod garbage;
 mod hooks;
 mod lateness;
+mod lifecycle;
 mod limits;
+mod links;
+mod lists;
 mod reads;
 mod receiver;
 mod retries;
 mod search;
+mod told;
 mod webhooks;
+mod worklogs;
+mod writes;
+mod zones;

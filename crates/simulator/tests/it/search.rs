@@ -123,6 +123,64 @@ async fn refusals_use_the_recorded_words() {
 }
 
 #[tokio::test]
+async fn short_pages_in_the_middle_lose_nothing() {
+    for short_pages in [1, 3] {
+        let site = Site::start(Config { issues: 60, short_pages, ..Config::default() }).await;
+        let (mut lengths, mut found, mut token) = (Vec::new(), Vec::new(), json!(null));
+        loop {
+            let ask = json!({"jql": "id > 0 ORDER BY key", "maxResults": 8, "nextPageToken": token});
+            let reply = site.search(ask).await.json;
+            found.extend(ids(&reply["issues"]));
+            lengths.push(reply["issues"].as_array().unwrap().len());
+            token = reply["nextPageToken"].clone();
+            if reply["isLast"] == true {
+                break;
+            }
+        }
+        found.sort_unstable();
+        assert_eq!(found, site.world.issue_ids());
+        assert!(lengths.iter().rev().skip(1).any(|length| *length == 4), "{lengths:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_ends_with_its_week_and_with_its_query() {
+    let site = Site::start(Config { issues: 20, ..Config::default() }).await;
+    let first = site.search(json!({"jql": "id > 0", "maxResults": 5})).await.json["nextPageToken"].clone();
+    let next = |jql: &str| json!({"jql": jql, "maxResults": 5, "nextPageToken": first});
+    assert_eq!(site.search(next("id > 1")).await.status, 400);
+    site.world.advance(Duration::from_secs(7 * 24 * 3600 - 60));
+    let again = site.search(next("id > 0")).await;
+    assert_eq!((again.status, ids(&again.json["issues"]).len()), (200, 5));
+    assert_eq!(again.json["issues"], site.search(next("id > 0")).await.json["issues"], "a page can be asked for twice");
+    site.world.advance(Duration::from_secs(120));
+    let words = "The provided next page token is invalid or expired.";
+    assert_eq!(site.search(next("id > 0")).await.json["errorMessages"][0], words);
+}
+
+#[tokio::test]
+async fn nobody_is_told_that_a_name_is_unknown() {
+    let site = Site::start(Config { issues: 5, ..Config::default() }).await;
+    let unknown = ["project = NOPE", "wishes = 3", "id = made()", "updated >= someday", "id > 0 order by wishes"];
+    for jql in unknown {
+        assert_eq!(site.search(json!({"jql": jql})).await.status, 400, "{jql}");
+    }
+    let matched =
+        site.post("/rest/api/3/jql/match", &json!({"issueIds": [10_001], "jqls": ["project = NOPE", "\""]})).await;
+    let matches = &matched.json["matches"];
+    assert_eq!(matches[0], json!({"matchedIssues": [], "errors": []}));
+    assert_eq!(matches[1]["errors"].as_array().unwrap().len(), 1);
+    site.world.expire_token();
+    for jql in unknown {
+        let reply = site.search(json!({"jql": jql})).await;
+        assert_eq!((reply.status, reply.json), (200, json!({"issues": [], "isLast": true})), "{jql}");
+    }
+    for jql in ["order by key", "summary ~ \"unclosed"] {
+        assert_eq!(site.search(json!({"jql": jql})).await.status, 400, "{jql}");
+    }
+}
+
+#[tokio::test]
 async fn no_request_makes_a_route_panic() {
     let site = Site::start(Config { issues: 5, ..Config::default() }).await;
     let paths = [
@@ -139,6 +197,21 @@ async fn no_request_makes_a_route_panic() {
         "/rest/api/3/project/search?maxResults=0&startAt=5&expand=insight",
         "/rest/api/3/search/jql?jql=id%3E0&fields=,,&expand=,",
         "/rest/api/3/issue/ACME-1/comment?orderBy=karma",
+        "/rest/api/3/issue/ACME-1/comment/%F0%9F%A6%80",
+        "/rest/api/3/issue/ACME-1/worklog/-1",
+        "/rest/api/3/issue/ACME-1/worklog?startedAfter=9&startedBefore=1",
+        "/rest/api/3/worklog/updated?since=-9223372036854775808",
+        "/rest/api/3/worklog/deleted?since=x",
+        "/rest/api/3/issueLink/99999999999999999999999",
+        "/rest/api/3/issue/ACME-1/remotelink/x",
+        "/rest/api/3/project/%00",
+        "/rest/api/3/project/search?orderBy=luck",
+        "/rest/api/3/user?accountId=%00",
+        "/rest/api/3/user/bulk?maxResults=-1&accountId=x",
+        "/rest/api/3/issue/createmeta/ACME/issuetypes/%00?startAt=99999",
+        "/rest/agile/1.0/board/0/sprint",
+        "/rest/agile/1.0/board/18446744073709551615/sprint",
+        "/rest/agile/1.0/sprint/4294967295",
     ];
     for path in paths {
         assert!(site.get(path).await.status < 500, "{path}");
@@ -154,10 +227,36 @@ async fn no_request_makes_a_route_panic() {
         r#"{"jql":7}"#,
         r#"{"issueIdsOrKeys":["10001"],"nextPageToken":"e30"}"#,
         r#"{"jql":"id > 0","reconcileIssues":[-1]}"#,
+        r#"{"ids":[-1]}"#,
+        r#"{"fields":[],"update":7}"#,
+        r#"{"fields":{"project":7,"issuetype":[],"parent":"x","labels":{"a":1}}}"#,
+        r#"{"update":{"labels":[7,{"add":null},{"copy":1}],"comment":{}}}"#,
+        r#"{"transition":7}"#,
+        r#"{"type":7,"inwardIssue":{},"outwardIssue":{"id":{}}}"#,
+        r#"{"timeSpentSeconds":18446744073709551615,"started":"2026-13-45"}"#,
+        r#"{"object":[],"globalId":7}"#,
     ];
-    for path in ["search/jql", "search/approximate-count", "issue/bulkfetch", "changelog/bulkfetch"] {
+    let posts = [
+        "search/jql",
+        "search/approximate-count",
+        "issue/bulkfetch",
+        "changelog/bulkfetch",
+        "comment/list",
+        "worklog/list",
+        "jql/match",
+        "issue",
+        "issue/bulk",
+        "issueLink",
+        "issue/ACME-1/comment",
+        "issue/ACME-1/worklog",
+        "issue/ACME-1/remotelink",
+        "issue/ACME-1/transitions",
+    ];
+    let puts = ["issue/ACME-1", "issue/ACME-1/assignee", "issue/archive", "issue/unarchive"];
+    let posts = posts.into_iter().map(|path| (reqwest::Method::POST, path));
+    for (method, path) in posts.chain(puts.into_iter().map(|path| (reqwest::Method::PUT, path))) {
         for body in bodies {
-            let request = site.request(reqwest::Method::POST, &format!("/rest/api/3/{path}")).body(body);
+            let request = site.request(method.clone(), &format!("/rest/api/3/{path}")).body(body);
             let reply = crate::client::reply(request).await;
             assert!(reply.status < 500, "{path} {body}");
         }

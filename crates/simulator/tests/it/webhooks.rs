@@ -18,13 +18,13 @@ use tokio::net::TcpListener;
 use crate::client::Site;
 
 #[derive(Default)]
-struct Received {
+pub(crate) struct Received {
     webhooks: Vec<(HeaderMap, Value)>,
     /// Answers still to be given; then 202.
     answers: VecDeque<StatusCode>,
 }
 
-type Gateway = Arc<Mutex<Received>>;
+pub(crate) type Gateway = Arc<Mutex<Received>>;
 
 const SECRET: &str = "It's a Secret to Everybody";
 
@@ -40,7 +40,7 @@ async fn receive(State(gateway): State<Gateway>, headers: HeaderMap, body: Bytes
     gateway.answers.pop_front().unwrap_or(StatusCode::ACCEPTED)
 }
 
-async fn site_with_gateway(config: Config, answers: &[StatusCode]) -> (Site, Gateway) {
+pub(crate) async fn site_with_gateway(config: Config, answers: &[StatusCode]) -> (Site, Gateway) {
     let gateway = Gateway::default();
     gateway.lock().unwrap().answers.extend(answers);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -52,7 +52,7 @@ async fn site_with_gateway(config: Config, answers: &[StatusCode]) -> (Site, Gat
     (site, gateway)
 }
 
-fn bodies(gateway: &Gateway) -> Vec<Value> {
+pub(crate) fn bodies(gateway: &Gateway) -> Vec<Value> {
     gateway.lock().unwrap().webhooks.iter().map(|(_, body)| body.clone()).collect()
 }
 

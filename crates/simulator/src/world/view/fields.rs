@@ -3,15 +3,16 @@
 use std::collections::HashSet;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
-use super::parts::{CommentsView, LinkView, Mini, Sprint};
-use super::{Extent, Lens};
-use crate::world::catalogue::{
-    FIELDS, Field, IssueType, POINTS_FIELD, RANK_FIELD, SEVERITY_FIELD, SPRINT_FIELD, Status, Weight,
-};
+use super::parts::{CommentsView, WorklogsView};
+use super::related::{LinkView, Mini};
+use super::{Extent, Lens, meta};
+use crate::world::boards::Sprint;
+use crate::world::catalogue::{FIELDS, Field, POINTS_FIELD, RANK_FIELD, SEVERITY_FIELD, SPRINT_FIELD, Status, Weight};
 use crate::world::issue::Issue;
 use crate::world::people::Shape;
+use crate::world::releases;
 use crate::world::text::Text;
 
 /// The fields an answer holds, decided once per request.
@@ -52,8 +53,29 @@ impl Selection {
         !self.wanted.is_empty()
     }
 
+    /// Ids of the selected fields.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &'static str> {
+        self.wanted.iter().map(|field| field.id)
+    }
+
+    /// Ids and schemas of the selected fields (`expand=schema`).
+    pub(crate) fn schemas(&self) -> Map<String, Value> {
+        self.wanted.iter().map(|field| (field.id.to_owned(), meta::schema(field))).collect()
+    }
+
+    /// The selected fields as HTML (`expand=renderedFields`); only rich text has any.
+    pub(crate) fn rendered(&self, issue: &Issue) -> Map<String, Value> {
+        let html = |text: &Option<Text>| text.as_ref().map(|text| format!("<p>{}</p>", escape(&text.wiki())));
+        let value = |field: &Field| match field.id {
+            "description" => json!(html(&issue.description)),
+            "environment" => json!(html(&issue.environment)),
+            _ => Value::Null,
+        };
+        self.wanted.iter().map(|field| (field.id.to_owned(), value(field))).collect()
+    }
+
     /// Ids and display names of the selected fields (`expand=names`).
-    pub(crate) fn names(&self) -> serde_json::Map<String, serde_json::Value> {
+    pub(crate) fn names(&self) -> Map<String, Value> {
         self.wanted.iter().map(|field| (field.id.to_owned(), json!(field.name))).collect()
     }
 }
@@ -69,6 +91,9 @@ impl Serialize for FieldsView<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut map = to.serialize_map(None)?;
         for field in &self.extent.fields.wanted {
+            if self.lens.is_broken(self.issue, field.id) {
+                continue;
+            }
             map.serialize_key(field.id)?;
             self.own(field.id, &mut map)?;
         }
@@ -84,13 +109,14 @@ impl FieldsView<'_> {
         let (lens, issue) = (self.lens, self.issue);
         match field {
             "summary" => map.serialize_value(&issue.summary),
-            "description" => self.description(map),
+            "description" => self.text(issue.description.as_ref(), map),
             "issuetype" => map.serialize_value(&lens.deck.issue_type(issue.issue_type)),
             "project" => map.serialize_value(&lens.deck.project(issue.project)),
             "status" => map.serialize_value(&lens.deck.status(issue.status)),
             "priority" => map.serialize_value(&lens.deck.priority(issue.priority)),
             "assignee" => map.serialize_value(&issue.assignee.as_deref().map(|who| lens.person(who))),
-            "reporter" | "creator" => map.serialize_value(&lens.person(&issue.reporter)),
+            "reporter" => map.serialize_value(&lens.person(&issue.reporter)),
+            "creator" => map.serialize_value(&lens.person(&issue.creator)),
             "created" => map.serialize_value(&lens.time(issue.created)),
             "updated" => map.serialize_value(&lens.time(issue.updated)),
             "statuscategorychangedate" => map.serialize_value(&lens.time(issue.category_changed)),
@@ -101,6 +127,11 @@ impl FieldsView<'_> {
             "subtasks" => map.serialize_value(&self.subtasks()),
             "issuelinks" => map.serialize_value(&self.links()),
             "comment" => map.serialize_value(&CommentsView { lens, issue, most: self.extent.comments }),
+            "worklog" => map.serialize_value(&WorklogsView { lens, issue, most: lens.worklogs }),
+            "environment" => self.text(issue.environment.as_ref(), map),
+            "fixVersions" => map.serialize_value(&self.versions(&issue.fix_versions)),
+            "versions" => map.serialize_value(&self.versions(&issue.affects_versions)),
+            "components" => map.serialize_value(&self.components()),
             POINTS_FIELD => map.serialize_value(&issue.story_points),
             SPRINT_FIELD => map.serialize_value(&self.sprints()),
             RANK_FIELD => map.serialize_value(&format_args!("0|i{:05}:", issue.id)),
@@ -112,22 +143,20 @@ impl FieldsView<'_> {
     fn fixed<M: SerializeMap>(&self, field: &str, map: &mut M) -> Done<M> {
         let nothing: [(); 0] = [];
         match field {
-            "components" | "fixVersions" | "versions" | "attachment" => map.serialize_value(&nothing),
+            "attachment" => map.serialize_value(&nothing),
             "resolution" => map.serialize_value(&self.resolution()),
             SEVERITY_FIELD => map.serialize_value(&self.severity()),
             "votes" => map.serialize_value(&json!({"votes": 0, "hasVoted": false})),
             "watches" => map.serialize_value(&json!({"watchCount": 1, "isWatching": false})),
             "workratio" => map.serialize_value(&-1),
             "progress" | "aggregateprogress" => map.serialize_value(&json!({"progress": 0, "total": 0})),
-            "timetracking" => map.serialize_value(&json!({})),
-            "worklog" => map.serialize_value(&json!({"startAt": 0, "maxResults": 20, "total": 0, "worklogs": nothing})),
+            "timetracking" => map.serialize_value(&self.time_spent()),
             "issuerestriction" => map.serialize_value(&json!({"issuerestrictions": {}, "shouldDisplay": false})),
             _ => map.serialize_value(&None::<()>),
         }
     }
 
-    fn description<M: SerializeMap>(&self, map: &mut M) -> Done<M> {
-        let text = self.issue.description.as_ref();
+    fn text<M: SerializeMap>(&self, text: Option<&Text>, map: &mut M) -> Done<M> {
         match self.lens.shape {
             Shape::V3 => map.serialize_value(&text.map(Text::adf)),
             Shape::V2 => map.serialize_value(&text.map(Text::wiki)),
@@ -148,24 +177,39 @@ impl FieldsView<'_> {
         (!sprints.is_empty()).then(|| sprints.iter().map(|id| Sprint::of(*id)).collect())
     }
 
-    fn resolution(&self) -> Option<serde_json::Value> {
-        let base = &self.lens.deck.base;
-        let done = self.issue.status == Status::Done;
-        done.then(
-            || json!({"self": format!("{base}/resolution/10000"), "id": "10000", "name": "Done", "description": ""}),
-        )
+    fn resolution(&self) -> Option<Value> {
+        (self.issue.status == Status::Done).then(|| meta::resolution(&self.lens.deck.base))
     }
 
-    /// Bugs have a severity, by their number.
-    fn severity(&self) -> Option<serde_json::Value> {
-        let names = ["Cosmetic", "Minor", "Major", "Critical"];
-        let place = usize::try_from(self.issue.id % 4).unwrap_or(0);
-        let (bug, base) = (self.issue.issue_type == IssueType::Bug, &self.lens.deck.base);
-        let id = 10_020 + place;
-        bug.then(
-            || json!({"self": format!("{base}/customFieldOption/{id}"), "value": names[place], "id": id.to_string()}),
-        )
+    fn severity(&self) -> Option<Value> {
+        self.issue.severity.and_then(|place| meta::severity(&self.lens.deck.base, place))
     }
+
+    fn versions(&self, ids: &[u64]) -> Vec<Value> {
+        ids.iter().map(|id| releases::version_json(&self.lens.deck.base, *id, None)).collect()
+    }
+
+    fn components(&self) -> Vec<Value> {
+        self.issue.components.iter().map(|id| releases::component_json(&self.lens.deck.base, *id)).collect()
+    }
+
+    fn time_spent(&self) -> Value {
+        let seconds: u64 = self.issue.worklogs.iter().map(|worklog| worklog.seconds).sum();
+        if seconds == 0 { json!({}) } else { json!({"timeSpentSeconds": seconds, "timeSpent": duration(seconds)}) }
+    }
+}
+
+/// Seconds as Jira writes them, such as `2h 15m`.
+pub(crate) fn duration(seconds: u64) -> String {
+    match (seconds / 3600, seconds % 3600 / 60) {
+        (0, minutes) => format!("{minutes}m"),
+        (hours, 0) => format!("{hours}h"),
+        (hours, minutes) => format!("{hours}h {minutes}m"),
+    }
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 #[cfg(test)]

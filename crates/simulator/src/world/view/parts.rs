@@ -1,11 +1,12 @@
-//! The pieces inside an issue: comments, changelog entries, links, sub-tasks, sprints, people.
+//! The pieces inside an issue: comments, worklogs, changelog entries, people.
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 use serde_json::value::RawValue;
 
 use super::Lens;
-use crate::world::issue::{Change, Comment, History, Issue, Link, Side};
+use super::fields::duration;
+use crate::world::issue::{Change, Comment, History, Issue, Worklog};
 use crate::world::people::Shape;
 
 /// Someone as a nested object; an account the site does not know is a former user.
@@ -51,19 +52,20 @@ pub(crate) struct CommentsView<'a> {
 impl Serialize for CommentsView<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let Self { lens, issue, most } = *self;
-        let shown = newest(&issue.comments, most);
+        let seen = issue.seen_comments();
+        let shown = newest(&seen, most);
         let mut map = to.serialize_map(Some(5))?;
         map.serialize_entry("self", &format_args!("{}/issue/{}/comment", lens.deck.base, issue.id))?;
         map.serialize_entry("startAt", &0)?;
         map.serialize_entry("maxResults", &shown.len())?;
-        map.serialize_entry("total", &issue.comments.len())?;
+        map.serialize_entry("total", &seen.len())?;
         map.serialize_entry("comments", &comments(lens, issue, shown))?;
         map.end()
     }
 }
 
 /// Comments of an issue, as a list of views.
-pub(crate) fn comments<'a>(lens: Lens<'a>, issue: &Issue, shown: &'a [Comment]) -> Vec<CommentView<'a>> {
+pub(crate) fn comments<'a>(lens: Lens<'a>, issue: &Issue, shown: &[&'a Comment]) -> Vec<CommentView<'a>> {
     shown.iter().map(|comment| CommentView { lens, issue: issue.id, comment }).collect()
 }
 
@@ -85,10 +87,65 @@ impl Serialize for CommentView<'_> {
             Shape::V3 => map.serialize_entry("body", &comment.body.adf())?,
             Shape::V2 => map.serialize_entry("body", &comment.body.wiki())?,
         }
-        map.serialize_entry("updateAuthor", &lens.person(&comment.author))?;
+        map.serialize_entry("updateAuthor", &lens.person(&comment.update_author))?;
         map.serialize_entry("created", &lens.time(comment.created))?;
         map.serialize_entry("updated", &lens.time(comment.updated))?;
+        if let Some(visibility) = &comment.visibility {
+            map.serialize_entry("visibility", visibility)?;
+        }
         map.serialize_entry("jsdPublic", &true)?;
+        map.end()
+    }
+}
+
+/// The embedded worklog page: the newest `most`, with the true total.
+pub(crate) struct WorklogsView<'a> {
+    pub(crate) lens: Lens<'a>,
+    pub(crate) issue: &'a Issue,
+    pub(crate) most: usize,
+}
+
+impl Serialize for WorklogsView<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let Self { lens, issue, most } = *self;
+        let total = issue.worklogs.len();
+        let shown = newest(&issue.worklogs, most).iter();
+        let shown: Vec<_> = shown.map(|worklog| WorklogView { lens, issue: issue.id, worklog }).collect();
+        let mut map = to.serialize_map(Some(4))?;
+        map.serialize_entry("startAt", &0)?;
+        map.serialize_entry("maxResults", &most.min(total.max(20)))?;
+        map.serialize_entry("total", &total)?;
+        map.serialize_entry("worklogs", &shown)?;
+        map.end()
+    }
+}
+
+/// One worklog; its comment is ADF in v3 and a wiki string in v2.
+pub(crate) struct WorklogView<'a> {
+    pub(crate) lens: Lens<'a>,
+    pub(crate) issue: u64,
+    pub(crate) worklog: &'a Worklog,
+}
+
+impl Serialize for WorklogView<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let Self { lens, issue, worklog } = *self;
+        let mut map = to.serialize_map(None)?;
+        map.serialize_entry("self", &format_args!("{}/issue/{issue}/worklog/{}", lens.deck.base, worklog.id))?;
+        map.serialize_entry("author", &lens.person(&worklog.author))?;
+        map.serialize_entry("updateAuthor", &lens.person(&worklog.update_author))?;
+        match (&worklog.comment, lens.shape) {
+            (Some(text), Shape::V3) => map.serialize_entry("comment", &text.adf())?,
+            (Some(text), Shape::V2) => map.serialize_entry("comment", &text.wiki())?,
+            (None, _) => {}
+        }
+        map.serialize_entry("created", &lens.time(worklog.created))?;
+        map.serialize_entry("updated", &lens.time(worklog.updated))?;
+        map.serialize_entry("started", &lens.time(worklog.started))?;
+        map.serialize_entry("timeSpent", &duration(worklog.seconds))?;
+        map.serialize_entry("timeSpentSeconds", &worklog.seconds)?;
+        map.serialize_entry("id", &worklog.id.to_string())?;
+        map.serialize_entry("issueId", &issue.to_string())?;
         map.end()
     }
 }
@@ -169,7 +226,7 @@ impl Serialize for ItemView<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let Self { lens, change } = self;
         let custom = change.field_id.is_some_and(|id| id.starts_with("customfield_"));
-        let is_person = change.field == "assignee";
+        let is_person = matches!(change.field, "assignee" | "reporter");
         let name = |id: &Option<std::borrow::Cow<'static, str>>| id.as_deref().and_then(|id| lens.display_name(id));
         let mut map = to.serialize_map(None)?;
         map.serialize_entry("field", change.field)?;
@@ -183,121 +240,12 @@ impl Serialize for ItemView<'_> {
         map.serialize_entry("to", &change.to)?;
         let to = if is_person { name(&change.to) } else { change.to_text.as_deref() };
         map.serialize_entry("toString", &to)?;
-        if is_person {
+        // Only webhooks name the accounts a second time.
+        if is_person && lens.shape == Shape::V2 {
             map.serialize_entry("tmpFromAccountId", &change.from)?;
             map.serialize_entry("tmpToAccountId", &change.to)?;
         }
         map.end()
-    }
-}
-
-/// Another issue as a parent, sub-task or link shows it.
-pub(crate) struct Mini<'a> {
-    lens: Lens<'a>,
-    issue: &'a Issue,
-}
-
-impl<'a> Mini<'a> {
-    /// `None` when the caller cannot see that issue.
-    pub(crate) fn of(lens: Lens<'a>, id: u64) -> Option<Self> {
-        let issue = lens.state.issues.get(&id).filter(|issue| !issue.hidden)?;
-        Some(Self { lens, issue })
-    }
-}
-
-impl Serialize for Mini<'_> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Fields<'a> {
-            summary: &'a str,
-            status: Option<&'a RawValue>,
-            priority: Option<&'a RawValue>,
-            issuetype: Option<&'a RawValue>,
-        }
-        let (deck, issue) = (self.lens.deck, self.issue);
-        let mut map = to.serialize_map(Some(4))?;
-        map.serialize_entry("id", &issue.id.to_string())?;
-        map.serialize_entry("key", &issue.key)?;
-        map.serialize_entry("self", &format_args!("{}/issue/{}", deck.base, issue.id))?;
-        let fields = Fields {
-            summary: &issue.summary,
-            status: deck.status(issue.status),
-            priority: deck.priority(issue.priority),
-            issuetype: deck.issue_type(issue.issue_type),
-        };
-        map.serialize_entry("fields", &fields)?;
-        map.end()
-    }
-}
-
-/// One end of a link with the issue at the other end.
-pub(crate) struct LinkView<'a> {
-    link: &'a Link,
-    other: Mini<'a>,
-}
-
-impl<'a> LinkView<'a> {
-    pub(crate) fn of(lens: Lens<'a>, link: &'a Link) -> Option<Self> {
-        Some(Self { link, other: Mini::of(lens, link.other)? })
-    }
-}
-
-impl Serialize for LinkView<'_> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Kind<'a> {
-            #[serde(rename = "self")]
-            link: String,
-            id: &'a str,
-            name: &'a str,
-            inward: &'a str,
-            outward: &'a str,
-        }
-        let base = &self.other.lens.deck.base;
-        let (id, name, inward, outward) = self.link.kind.words();
-        let mut map = to.serialize_map(Some(4))?;
-        map.serialize_entry("id", &self.link.id.to_string())?;
-        map.serialize_entry("self", &format_args!("{base}/issueLink/{}", self.link.id))?;
-        let kind = Kind { link: format!("{base}/issueLinkType/{id}"), id, name, inward, outward };
-        map.serialize_entry("type", &kind)?;
-        let side = if self.link.side == Side::Inward { "inwardIssue" } else { "outwardIssue" };
-        map.serialize_entry(side, &self.other)?;
-        map.end()
-    }
-}
-
-/// A sprint as the sprint field shows it; future ones have no dates.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Sprint {
-    id: u32,
-    name: String,
-    state: &'static str,
-    board_id: u32,
-    goal: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    start_date: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    end_date: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    complete_date: Option<&'static str>,
-}
-
-impl Sprint {
-    /// The last digit says how far a sprint is: 1 and 2 closed, 3 active, 4 future; the rest is the board.
-    pub(crate) fn of(id: u32) -> Self {
-        let (state, start_date, end_date, complete_date) = match id % 10 {
-            1 | 2 => (
-                "closed",
-                Some("2025-06-02T08:00:00.000Z"),
-                Some("2025-06-16T08:00:00.000Z"),
-                Some("2025-06-16T09:12:44.882Z"),
-            ),
-            3 => ("active", Some("2025-12-01T08:00:00.000Z"), Some("2025-12-15T08:00:00.000Z"), None),
-            _ => ("future", None, None, None),
-        };
-        let name = format!("Sprint {id}");
-        Self { id, name, state, board_id: id / 10 + 1, goal: "", start_date, end_date, complete_date }
     }
 }
 
