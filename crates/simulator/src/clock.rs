@@ -12,7 +12,7 @@ pub enum Pace {
     /// The machine's clock does, and `World::advance` makes it jump ahead.
     #[default]
     Machine,
-    /// Only `World::advance` does; it begins at this moment.
+    /// Only `World::advance` does; it begins at this moment. The made-up past ends with the year 2025.
     Virtual(DateTime<Utc>),
 }
 

@@ -65,12 +65,12 @@ pub(crate) struct State {
 }
 
 /// On whose behalf an edit happens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum By {
     /// One of the site's people, chosen by the numbers involved.
     Someone,
-    /// Whoever sent the request: the service account.
-    Caller,
+    /// Whoever sent the request.
+    Account(AccountId),
 }
 
 /// The ids to be given out next.

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Extension, Request, State};
+use axum::extract::{Extension, FromRequestParts, Request, State};
 use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -13,14 +14,27 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::Caller;
-use crate::world::World;
+use super::auth::Who;
 use crate::world::edits::EditError;
+use crate::world::{By, World};
 
 /// The site a route answers for.
 pub(super) type Site = State<Arc<World>>;
 
 /// As whom it answers.
 pub(super) type Asking = Extension<Caller>;
+
+/// In whose name a write happens: never nobody's.
+pub(super) struct Author(pub(super) By);
+
+impl<S: Send + Sync> FromRequestParts<S> for Author {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        let who = parts.extensions.get::<Who>().ok_or_else(Refusal::unauthenticated)?;
+        Ok(Self(By::Account(who.account.clone())))
+    }
+}
 
 /// What a route gives: finished JSON, or a refusal.
 pub(super) type Answer = Result<Response, Refusal>;

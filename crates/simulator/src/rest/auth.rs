@@ -140,8 +140,15 @@ fn allows(scopes: &[String], needed: &str) -> bool {
 
 /// The classic scope a request needs; empty where none is asked for.
 fn needed_scope(method: &Method, route: &str) -> &'static str {
-    const READS: [&str; 6] =
-        ["search/jql", "search/approximate-count", "issue/bulkfetch", "changelog/bulkfetch", "jql/match", "jql/parse"];
+    const READS: [&str; 7] = [
+        "search/jql",
+        "search/approximate-count",
+        "issue/bulkfetch",
+        "changelog/bulkfetch",
+        "comment/list",
+        "worklog/list",
+        "jql/match",
+    ];
     if let Some(path) = route.strip_prefix("/rest/agile/1.0/") {
         return if path.starts_with("sprint") { "read:sprint:jira-software" } else { "read:board-scope:jira-software" };
     }

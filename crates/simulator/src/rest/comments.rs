@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Caller;
-use super::answer::{self, Answer, Asking, Refusal, Site};
+use super::answer::{self, Answer, Asking, Author, Refusal, Site};
 use super::issue::{Property, by_key, find, find_to_change};
 use super::params::{Params, slice};
 use crate::world::edits::EditError;
@@ -18,7 +18,7 @@ use crate::world::people::Shape;
 use crate::world::text::Text;
 use crate::world::view::Lens;
 use crate::world::view::parts::{CommentView, comments as views};
-use crate::world::{By, World, adf};
+use crate::world::{World, adf};
 
 /// The most comments a page holds.
 const PAGE: usize = 100;
@@ -151,15 +151,17 @@ pub(super) fn too_long(most: usize) -> String {
 pub(super) async fn add(
     State(world): Site,
     Extension(caller): Asking,
+    author: Result<Author, Refusal>,
     Path(id): Path<String>,
     uri: Uri,
     bytes: Bytes,
 ) -> Answer {
     let written: Written = answer::body(&bytes)?;
     let text = written.text(caller, world.config().issue_limits.text)?;
+    let Author(by) = author?;
     let issue = find_to_change(&world, caller, &id)?.id.to_string();
     let properties = by_key(written.properties);
-    let comment = world.comment_as(By::Caller, &issue, |comment| {
+    let comment = world.comment_as(by, &issue, |comment| {
         comment.write(text, written.visibility, properties);
     })?;
     show(&world, caller, &issue, comment, (&Params::of(&uri), StatusCode::CREATED))
@@ -168,6 +170,7 @@ pub(super) async fn add(
 pub(super) async fn edit(
     State(world): Site,
     Extension(caller): Asking,
+    Author(by): Author,
     Path((id, comment)): Path<(String, String)>,
     uri: Uri,
     bytes: Bytes,
@@ -177,7 +180,7 @@ pub(super) async fn edit(
     let comment = number(&comment)?;
     let issue = seen_comment(&world, caller, &id, comment)?;
     let properties = by_key(written.properties);
-    world.edit_comment_as(By::Caller, &issue, comment, |comment| {
+    world.edit_comment_as(by, &issue, comment, |comment| {
         comment.write(text, written.visibility, properties);
     })?;
     show(&world, caller, &issue, comment, (&Params::of(&uri), StatusCode::OK))
@@ -186,11 +189,12 @@ pub(super) async fn edit(
 pub(super) async fn delete(
     State(world): Site,
     Extension(caller): Asking,
+    Author(by): Author,
     Path((id, comment)): Path<(String, String)>,
 ) -> Answer {
     let comment = number(&comment)?;
     let issue = seen_comment(&world, caller, &id, comment)?;
-    world.delete_comment_as(By::Caller, &issue, comment)?;
+    world.delete_comment_as(by, &issue, comment)?;
     answer::empty(StatusCode::NO_CONTENT)
 }
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Caller;
-use super::answer::{self, Answer, Asking, Refusal, Site};
+use super::answer::{self, Answer, Asking, Author, Refusal, Site};
 use super::comments;
 use super::issue::{find, find_to_change};
 use super::params::Params;
@@ -37,7 +37,7 @@ impl Named {
 }
 
 /// A link that is there already is as good as a new one. On the outward issue it shows the inward one.
-pub(super) async fn add(State(world): Site, Extension(caller): Asking, bytes: Bytes) -> Answer {
+pub(super) async fn add(State(world): Site, Extension(caller): Asking, Author(by): Author, bytes: Bytes) -> Answer {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase", deny_unknown_fields)]
     struct Ask {
@@ -54,12 +54,15 @@ pub(super) async fn add(State(world): Site, Extension(caller): Asking, bytes: By
         .ok_or_else(|| Refusal::not_found(format!("No issue link type with name '{name}' found.")))?;
     let inward = find_to_change(&world, caller, &ask.inward_issue.text())?.id.to_string();
     let outward = find_to_change(&world, caller, &ask.outward_issue.text())?.id.to_string();
+    if inward == outward {
+        return Err(Refusal::bad("You cannot link an issue to itself."));
+    }
     let most = world.config().issue_limits.text;
     let comment = ask.comment.map(|comment| comments::text(&comment["body"], most));
     let comment = comment.transpose().map_err(|words| Refusal::field("comment", words))?;
-    world.link_as(By::Caller, kind, &inward, &outward)?;
+    world.link_as(by.clone(), kind, &inward, &outward)?;
     if let Some(text) = comment {
-        world.comment_as(By::Caller, &inward, |comment| comment.body = text)?;
+        world.comment_as(by.clone(), &inward, |comment| comment.body = text)?;
     }
     answer::empty(StatusCode::CREATED)
 }
@@ -80,10 +83,15 @@ pub(super) async fn get(State(world): Site, Extension(caller): Asking, Path(id):
     }))
 }
 
-pub(super) async fn delete(State(world): Site, Extension(caller): Asking, Path(id): Path<String>) -> Answer {
+pub(super) async fn delete(
+    State(world): Site,
+    Extension(caller): Asking,
+    Author(by): Author,
+    Path(id): Path<String>,
+) -> Answer {
     answer::signed_in(caller)?;
     let (number, _) = seen(&world, caller, &id)?;
-    world.unlink_as(By::Caller, number)?;
+    world.unlink_as(by, number)?;
     answer::empty(StatusCode::NO_CONTENT)
 }
 
@@ -146,6 +154,7 @@ fn remote_json(base: &str, issue: u64, link: &RemoteLink) -> Value {
 pub(super) async fn set_remote(
     State(world): Site,
     Extension(caller): Asking,
+    Author(by): Author,
     Path(id): Path<String>,
     bytes: Bytes,
 ) -> Answer {
@@ -168,7 +177,7 @@ pub(super) async fn set_remote(
     }
     let application = ask.application.filter(Value::is_object).unwrap_or_else(|| json!({}));
     let draft = RemoteDraft { global_id: ask.global_id, relationship: ask.relationship, application, object };
-    let (link, freshness) = world.set_remote_link(By::Caller, &issue.to_string(), draft)?;
+    let (link, freshness) = world.set_remote_link(by, &issue.to_string(), draft)?;
     let base = Shape::V3.base(&world.config().name);
     let made = json!({"id": link, "self": format!("{base}/issue/{issue}/remotelink/{link}")});
     if freshness == Freshness::New { answer::created(&made) } else { answer::ok(&made) }
@@ -177,26 +186,28 @@ pub(super) async fn set_remote(
 pub(super) async fn delete_remote(
     State(world): Site,
     Extension(caller): Asking,
+    Author(by): Author,
     Path(id): Path<String>,
     uri: Uri,
 ) -> Answer {
     let issue = find_to_change(&world, caller, &id)?.id.to_string();
     let params = Params::of(&uri);
     let global = params.one("globalId").ok_or_else(|| Refusal::bad("The globalId query parameter is required."))?;
-    remove(&world, &issue, |link| link.global_id.as_deref() == Some(global))
+    remove(&world, by, &issue, |link| link.global_id.as_deref() == Some(global))
 }
 
 pub(super) async fn delete_one_remote(
     State(world): Site,
     Extension(caller): Asking,
+    Author(by): Author,
     Path((id, link)): Path<(String, String)>,
 ) -> Answer {
     let issue = find_to_change(&world, caller, &id)?.id.to_string();
-    remove(&world, &issue, |it| it.id.to_string() == link)
+    remove(&world, by, &issue, |it| it.id.to_string() == link)
 }
 
-fn remove(world: &World, issue: &str, which: impl Fn(&RemoteLink) -> bool) -> Answer {
-    match world.remove_remote_links(By::Caller, issue, which)? {
+fn remove(world: &World, by: By, issue: &str, which: impl Fn(&RemoteLink) -> bool) -> Answer {
+    match world.remove_remote_links(by, issue, which)? {
         0 => Err(no_remote_link()),
         _ => answer::empty(StatusCode::NO_CONTENT),
     }

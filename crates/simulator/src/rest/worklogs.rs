@@ -10,16 +10,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Caller;
-use super::answer::{self, Answer, Asking, Refusal, Site};
+use super::answer::{self, Answer, Asking, Author, Refusal, Site};
 use super::comments::{text, too_long};
 use super::issue::{find, find_to_change};
 use super::params::{Params, slice};
+use crate::world::World;
 use crate::world::edits::{EditError, Time};
 use crate::world::issue::Worklog;
 use crate::world::people::Shape;
 use crate::world::view::Lens;
 use crate::world::view::parts::WorklogView;
-use crate::world::{By, World};
 
 /// Entries of a page of the feeds; more only when they happened in the same millisecond.
 const FEED_PAGE: usize = 1000;
@@ -168,35 +168,43 @@ fn seconds(spent: &str) -> Option<u64> {
     parts.filter(|parts| !parts.is_empty())?.into_iter().try_fold(0, u64::checked_add)
 }
 
-pub(super) async fn add(State(world): Site, Extension(caller): Asking, Path(id): Path<String>, bytes: Bytes) -> Answer {
+pub(super) async fn add(
+    State(world): Site,
+    Extension(caller): Asking,
+    Author(by): Author,
+    Path(id): Path<String>,
+    bytes: Bytes,
+) -> Answer {
     let issue = find_to_change(&world, caller, &id)?.id.to_string();
     let time = answer::body::<Written>(&bytes)?.read(world.config().issue_limits.text)?;
     if time.seconds.unwrap_or(0) == 0 {
         return Err(Refusal::field("timeLogged", "You must indicate the time spent working."));
     }
-    let worklog = world.log_work_as(By::Caller, &issue, time)?;
+    let worklog = world.log_work_as(by, &issue, time)?;
     answer::created(&show(&world, caller, &issue, worklog)?)
 }
 
 pub(super) async fn edit(
     State(world): Site,
     Extension(caller): Asking,
+    Author(by): Author,
     Path((id, worklog)): Path<(String, String)>,
     bytes: Bytes,
 ) -> Answer {
     let (issue, worklog) = (find_to_change(&world, caller, &id)?.id.to_string(), number(&worklog)?);
     let time = answer::body::<Written>(&bytes)?.read(world.config().issue_limits.text)?;
-    world.edit_worklog_as(By::Caller, &issue, worklog, time)?;
+    world.edit_worklog_as(by, &issue, worklog, time)?;
     answer::ok(&show(&world, caller, &issue, worklog)?)
 }
 
 pub(super) async fn delete(
     State(world): Site,
     Extension(caller): Asking,
+    Author(by): Author,
     Path((id, worklog)): Path<(String, String)>,
 ) -> Answer {
     let issue = find_to_change(&world, caller, &id)?.id.to_string();
-    world.delete_worklog_as(By::Caller, &issue, number(&worklog)?)?;
+    world.delete_worklog_as(by, &issue, number(&worklog)?)?;
     answer::empty(StatusCode::NO_CONTENT)
 }
 

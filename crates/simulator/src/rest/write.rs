@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::Caller;
-use super::answer::{self, Answer, Asking, Refusal, Site};
+use super::answer::{self, Answer, Asking, Author, Refusal, Site};
 use super::issue::{Property, by_key, find, find_to_change, show};
 use super::params::Params;
 use crate::config::TransitionComments;
@@ -48,6 +48,7 @@ impl Update {
 pub(super) async fn edit(
     State(world): Site,
     Extension(caller): Asking,
+    Author(by): Author,
     Path(id): Path<String>,
     uri: Uri,
     bytes: Bytes,
@@ -59,8 +60,8 @@ pub(super) async fn edit(
     let id = issue.id.to_string();
     let Steps { steps, comments } = steps;
     let properties = by_key(update.properties);
-    world.edit_as(By::Caller, &id, |issue| apply(issue, &steps, properties))?;
-    add_comments(&world, &id, comments)?;
+    world.edit_as(by.clone(), &id, |issue| apply(issue, &steps, properties))?;
+    add_comments(&world, &by, &id, comments)?;
     if params.one("returnIssue") == Some("true") {
         return show(&world, &*find(&world, caller, &id)?, &params);
     }
@@ -74,9 +75,9 @@ fn apply(issue: &mut Issue, steps: &[fields::Step], properties: BTreeMap<String,
     issue.properties.extend(properties);
 }
 
-fn add_comments(world: &World, id: &str, comments: Vec<Text>) -> Result<(), Refusal> {
+fn add_comments(world: &World, by: &By, id: &str, comments: Vec<Text>) -> Result<(), Refusal> {
     for text in comments {
-        world.comment_as(By::Caller, id, |comment| comment.body = text)?;
+        world.comment_as(by.clone(), id, |comment| comment.body = text)?;
     }
     Ok(())
 }
@@ -85,6 +86,7 @@ fn add_comments(world: &World, id: &str, comments: Vec<Text>) -> Result<(), Refu
 pub(super) async fn transition(
     State(world): Site,
     Extension(caller): Asking,
+    Author(by): Author,
     Path(id): Path<String>,
     bytes: Bytes,
 ) -> Answer {
@@ -100,7 +102,7 @@ pub(super) async fn transition(
     let id = issue.id.to_string();
     let mut stale = false;
     let properties = by_key(update.properties);
-    world.edit_as(By::Caller, &id, |issue| {
+    world.edit_as(by.clone(), &id, |issue| {
         // Somebody may have been faster since the status was looked at.
         stale = workflow::from(issue.status).all(|it| it.id != way.id);
         if !stale {
@@ -112,7 +114,7 @@ pub(super) async fn transition(
         return Err(Refusal::Said(StatusCode::CONFLICT, "The issue was changed by someone else. Try again.".into()));
     }
     if world.config().transition_comments == TransitionComments::Kept {
-        add_comments(&world, &id, steps.comments)?;
+        add_comments(&world, &by, &id, steps.comments)?;
     }
     answer::empty(StatusCode::NO_CONTENT)
 }
@@ -121,6 +123,7 @@ pub(super) async fn transition(
 pub(super) async fn assign(
     State(world): Site,
     Extension(caller): Asking,
+    Author(by): Author,
     Path(id): Path<String>,
     bytes: Bytes,
 ) -> Answer {
@@ -132,11 +135,17 @@ pub(super) async fn assign(
     let assign = json!({"assignee": if account.is_null() { Value::Null } else { json!({"accountId": account}) }});
     let fields = assign.as_object().cloned().unwrap_or_default();
     let steps = Steps::to_edit(&world, &issue, &fields, &Map::new())?;
-    world.edit_as(By::Caller, &issue.id.to_string(), |issue| apply(issue, &steps.steps, BTreeMap::new()))?;
+    world.edit_as(by, &issue.id.to_string(), |issue| apply(issue, &steps.steps, BTreeMap::new()))?;
     answer::empty(StatusCode::NO_CONTENT)
 }
 
-pub(super) async fn delete(State(world): Site, Extension(caller): Asking, Path(id): Path<String>, uri: Uri) -> Answer {
+pub(super) async fn delete(
+    State(world): Site,
+    Extension(caller): Asking,
+    Author(by): Author,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Answer {
     answer::signed_in(caller)?;
     let issue = find(&world, caller, &id)?;
     if !issue.subtasks.is_empty() && Params::of(&uri).one("deleteSubtasks") != Some("true") {
@@ -147,7 +156,7 @@ pub(super) async fn delete(State(world): Site, Extension(caller): Asking, Path(i
         );
         return Err(Refusal::bad(words));
     }
-    world.delete_as(By::Caller, &issue.id.to_string())?;
+    world.delete_as(by, &issue.id.to_string())?;
     answer::empty(StatusCode::NO_CONTENT)
 }
 

@@ -113,3 +113,91 @@ impl Agenda {
         self.lanes.values().all(|lane| lane.sending == 0 && waits(lane))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::parcel::{Address, Seal};
+    use super::*;
+    use chrono::TimeDelta;
+    use proptest::prelude::*;
+
+    fn at(second: u32) -> DateTime<Utc> {
+        DateTime::UNIX_EPOCH + TimeDelta::seconds(second.into())
+    }
+
+    fn parcel(host: u8, flow: Flow) -> Parcel {
+        Parcel {
+            identifier: String::new(),
+            event: String::new(),
+            body: None,
+            flow,
+            hooks: vec![1],
+            address: Address { url: format!("http://host{host}/path"), seal: Seal::None },
+            variables: Vec::new(),
+            tries: 0,
+            single: false,
+            forged: false,
+        }
+    }
+
+    proptest! {
+        /// However parcels come and go, none leaves before it is due, no lane has more under way than slots, a busy lane
+        /// does not hold up another, and in the end all have left.
+        #[test]
+        fn parcels_leave_when_due_and_never_too_many(
+            steps in proptest::collection::vec((0_u32..50, 0_u8..2, any::<bool>(), 0_u32..4), 1..150),
+        ) {
+            let (mut agenda, mut now, mut under_way, mut left) = (Agenda::default(), 0, Vec::new(), 0);
+            for (due, host, urgent, passes) in &steps {
+                let flow = if *urgent { Flow::Primary } else { Flow::Secondary };
+                prop_assert!(agenda.add(at(*due), parcel(*host, flow)));
+                now += passes;
+                while let Some((due, parcel)) = agenda.take(at(now)) {
+                    prop_assert!(due <= at(now));
+                    under_way.push(parcel.lane());
+                    left += 1;
+                    let same = under_way.iter().filter(|lane| **lane == parcel.lane()).count();
+                    prop_assert!(same <= parcel.flow.slots());
+                }
+                prop_assert_eq!(agenda.is_at_rest(at(now)), under_way.is_empty() && agenda.next_due().is_none_or(|due| due > at(now)));
+                if *passes == 3 {
+                    under_way.drain(..).for_each(|lane| agenda.finish(&lane));
+                }
+            }
+            while !agenda.is_empty() {
+                under_way.drain(..).for_each(|lane| agenda.finish(&lane));
+                while let Some((_, parcel)) = agenda.take(at(u32::MAX)) {
+                    under_way.push(parcel.lane());
+                    left += 1;
+                }
+            }
+            prop_assert_eq!(left, steps.len());
+        }
+
+        /// One at a time, they leave in the order of what is due and, at the same moment, of coming.
+        #[test]
+        fn one_by_one_they_leave_in_order(dues in proptest::collection::vec(0_u32..20, 1..60)) {
+            let mut agenda = Agenda::default().one_by_one();
+            for due in &dues {
+                agenda.add(at(*due), parcel(0, Flow::Primary));
+            }
+            let (mut order, lane) = (Vec::new(), parcel(0, Flow::Primary).lane());
+            while let Some((due, _)) = agenda.take(at(99)) {
+                prop_assert!(agenda.take(at(99)).is_none());
+                order.push(due);
+                agenda.finish(&lane);
+            }
+            let mut sorted: Vec<_> = dues.iter().map(|due| at(*due)).collect();
+            sorted.sort();
+            prop_assert_eq!(order, sorted);
+        }
+    }
+
+    #[test]
+    fn a_closed_agenda_takes_nothing_and_is_empty() {
+        let mut agenda = Agenda::default();
+        agenda.add(at(5), parcel(0, Flow::Primary));
+        agenda.close();
+        assert!(!agenda.add(at(5), parcel(0, Flow::Primary)) && agenda.is_empty());
+    }
+}

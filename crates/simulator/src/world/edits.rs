@@ -210,7 +210,7 @@ mod tests {
         let place = world.read().project("ACME").unwrap_or(0);
         let fits = |issue: &&Arc<Issue>| issue.project == place && issue.issue_type == IssueType::Task;
         let parent = world.read().issues.values().find(fits).map(|issue| issue.id);
-        world.create_as(By::Caller, place, |issue| {
+        world.create_as(By::Account(world.service_account()), place, |issue| {
             issue.parent = parent;
             issue.issue_type = if parent.is_some() { IssueType::Subtask } else { IssueType::Task };
         });

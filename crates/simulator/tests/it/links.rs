@@ -46,6 +46,7 @@ async fn links_to_nothing_and_too_many_links_are_refused() {
         site.post("/rest/api/3/issueLink", &ask).await.status
     };
     assert_eq!((link("Blocks", "NOPE-1").await, link("Adores", "ACME-1").await), (404, 404));
+    assert_eq!(link("Blocks", &hub).await, 400, "nor to itself");
     for _ in 0..3 {
         let to = site.world.create("ACME", "spoke").unwrap();
         assert_eq!(link("relates", &to).await, 201, "names in any case");

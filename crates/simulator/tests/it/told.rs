@@ -46,8 +46,9 @@ async fn writes_are_told_in_the_callers_name() {
     site.world.edit(key.as_str().unwrap(), |issue| issue.summary = "by a script".into()).unwrap();
     assert_ne!(last(&site, &gateway).await["user"]["accountId"], me);
     site.delete(&path).await;
-    let deleted = last(&site, &gateway).await;
-    assert_eq!((&deleted["webhookEvent"], &deleted["user"]["accountId"]), (&json!("jira:issue_deleted"), &me));
+    site.world.webhooks_idle().await;
+    let deleted = bodies(&gateway).into_iter().find(|body| body["webhookEvent"] == "jira:issue_deleted").unwrap();
+    assert_eq!((&deleted["user"]["accountId"], &deleted["issue"]["key"]), (&me, &key));
 }
 
 #[tokio::test]
@@ -124,4 +125,18 @@ async fn deleting_takes_sub_tasks_and_links_along() {
     let tail = events(&site, &gateway).await.split_off(before);
     assert_eq!(tail.iter().filter(|event| *event == "jira:issue_deleted").count(), 2);
     assert_eq!(tail.iter().filter(|event| *event == "issuelink_deleted").count(), 1);
+}
+
+#[tokio::test]
+async fn each_login_writes_in_its_own_name() {
+    let (site, gateway) = start().await;
+    let accounts = site.world.accounts();
+    site.world.sign_in_as(&accounts[1]);
+    let edit = json!({"fields": {"summary": "by another"}, "update": {"comment": [{"add": {"body": doc("hi")}}]}});
+    assert_eq!(site.put("/rest/api/3/issue/ACME-1", &edit).await.status, 204);
+    let comment = last(&site, &gateway).await;
+    assert_eq!(comment["comment"]["author"]["accountId"], *accounts[1]);
+    assert_eq!(bodies(&gateway)[0]["user"]["accountId"], *accounts[1]);
+    let log = site.get("/rest/api/3/issue/ACME-1?expand=changelog").await.json["changelog"].clone();
+    assert_eq!(log["histories"][0]["author"]["accountId"], *accounts[1]);
 }

@@ -56,7 +56,8 @@ pub(super) async fn create(State(world): State<Arc<World>>, who: Option<Extensio
         let words = "Only a single URL per app is allowed to be registered via REST API. Currently used URL is";
         return Err(Refusal::bad(format!("{words} {}", other.url)));
     }
-    let (mut room, mut results) = (MOST.saturating_sub(held.len()), Vec::new());
+    let alive = held.iter().filter(|hook| hook.dynamic().is_some_and(|it| now < it.expires)).count();
+    let (mut room, mut results) = (MOST.saturating_sub(alive), Vec::new());
     for wish in webhooks {
         let granted = wish.check().and_then(|filter| {
             room = room.checked_sub(1).ok_or("The app has registered as many webhooks as it may.")?;

@@ -9,19 +9,29 @@ use serde_json::{Map, Value, json};
 
 use super::fields::{Project, Steps};
 use super::{Update, add_comments, apply};
-use crate::rest::answer::{self, Answer, Asking, Refusal, Site};
+use crate::rest::answer::{self, Answer, Asking, Author, Refusal, Site};
 use crate::rest::issue::by_key;
 use crate::world::catalogue::{IssueType, Status};
 use crate::world::people::Shape;
 use crate::world::{By, World, workflow};
 
-pub(in crate::rest) async fn create(State(world): Site, Extension(caller): Asking, bytes: Bytes) -> Answer {
+pub(in crate::rest) async fn create(
+    State(world): Site,
+    Extension(caller): Asking,
+    Author(by): Author,
+    bytes: Bytes,
+) -> Answer {
     answer::signed_in(caller)?;
-    answer::created(&one(&world, answer::body(&bytes)?)?)
+    answer::created(&one(&world, &by, answer::body(&bytes)?)?)
 }
 
 /// 201 when any could be created, 400 when none could, in the same shape.
-pub(in crate::rest) async fn bulk(State(world): Site, Extension(caller): Asking, bytes: Bytes) -> Answer {
+pub(in crate::rest) async fn bulk(
+    State(world): Site,
+    Extension(caller): Asking,
+    Author(by): Author,
+    bytes: Bytes,
+) -> Answer {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Ask {
@@ -38,7 +48,7 @@ pub(in crate::rest) async fn bulk(State(world): Site, Extension(caller): Asking,
             .map_err(|_| {
                 Refusal::Payload("Invalid request payload. Refer to the REST API documentation and try again.")
             })
-            .and_then(|update| one(&world, update));
+            .and_then(|update| one(&world, &by, update));
         match made {
             Ok(issue) => issues.push(issue),
             Err(refusal) => {
@@ -55,7 +65,7 @@ pub(in crate::rest) async fn bulk(State(world): Site, Extension(caller): Asking,
 }
 
 /// Creates an issue and answers its id, key and link.
-fn one(world: &World, mut update: Update) -> Result<Value, Refusal> {
+fn one(world: &World, by: &By, mut update: Update) -> Result<Value, Refusal> {
     let project = Project::of(world, update.fields.remove("project").as_ref())?;
     let kind = kind(&update.fields)?;
     let steps = Steps::to_create(world, &project, kind, &update.fields, &update.update)?;
@@ -66,15 +76,15 @@ fn one(world: &World, mut update: Update) -> Result<Value, Refusal> {
     });
     let way = way.transpose()?;
     let properties = by_key(update.properties);
-    let issue = world.create_as(By::Caller, project.place, |issue| {
+    let issue = world.create_as(by.clone(), project.place, |issue| {
         issue.issue_type = kind;
         apply(issue, &steps.steps, properties);
     });
     let id = issue.id.to_string();
     if let Some(way) = way {
-        world.edit_as(By::Caller, &id, |issue| issue.status = way.to)?;
+        world.edit_as(by.clone(), &id, |issue| issue.status = way.to)?;
     }
-    add_comments(world, &id, steps.comments)?;
+    add_comments(world, by, &id, steps.comments)?;
     let link = format!("{}/issue/{id}", Shape::V3.base(&world.config().name));
     let mut made = json!({"id": id, "key": issue.key, "self": link});
     if let (Some(_), Some(made)) = (way, made.as_object_mut()) {

@@ -29,6 +29,9 @@ impl World {
     pub fn swap_keys(&self, one: &str, other: &str) -> Result<(), EditError> {
         let mut state = self.write();
         let (one, other) = (state.existing(one)?, state.existing(other)?);
+        if one.id == other.id {
+            return Ok(());
+        }
         self.rename(&mut state, &one, other.project, &other.key);
         self.rename(&mut state, &other, one.project, &one.key);
         Ok(())

@@ -18,8 +18,8 @@ impl State {
 
     /// Who edits: the caller, or somebody other than the service account, chosen by a number so that reruns agree.
     pub(super) fn editor(&self, number: u64) -> AccountId {
-        if self.acting == By::Caller {
-            return self.service_account();
+        if let By::Account(account) = &self.acting {
+            return account.clone();
         }
         let others = u64::try_from(self.people.len().saturating_sub(1)).unwrap_or(0).max(1);
         let place = usize::try_from(1 + number % others).unwrap_or(0);
@@ -28,8 +28,10 @@ impl State {
 
     /// Who is named as the author of a webhook, when a request caused it.
     pub(crate) fn actor(&self) -> Option<&str> {
-        let me = self.people.first().filter(|_| self.acting == By::Caller);
-        me.map(|person| &*person.account_id)
+        match &self.acting {
+            By::Account(account) => Some(account),
+            By::Someone => None,
+        }
     }
 
     /// The moment of an edit: now, but always later than the one before.
