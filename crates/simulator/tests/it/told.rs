@@ -46,8 +46,12 @@ async fn writes_are_told_in_the_callers_name() {
     site.world.edit(key.as_str().unwrap(), |issue| issue.summary = "by a script".into()).unwrap();
     assert_ne!(last(&site, &gateway).await["user"]["accountId"], me);
     site.delete(&path).await;
-    let deleted = last(&site, &gateway).await;
+    site.world.webhooks_idle().await;
+    let all = bodies(&gateway);
+    let deleted = all.iter().find(|body| body["webhookEvent"] == "jira:issue_deleted").unwrap();
     assert_eq!((&deleted["webhookEvent"], &deleted["user"]["accountId"]), (&json!("jira:issue_deleted"), &me));
+    let fallout = all.iter().filter(|body| body["webhookEvent"] == "comment_deleted").count();
+    assert_eq!(fallout, 1, "the comment went with the issue");
 }
 
 #[tokio::test]
