@@ -108,8 +108,8 @@ impl Door {
         !inner.poisoned.is_empty() && ids.any(|id| inner.poisoned.contains(&id))
     }
 
-    /// Whether one more write on an issue is within Jira's limits, which it then counts against. The door asks for every
-    /// write whose path names the issue; other routes must.
+    /// Whether one more write on an issue is within Jira's limits, which it then counts against. The door asks for
+    /// every write whose path names the issue; other routes must.
     pub(crate) fn write_allowed(&self, issue: u64, now: DateTime<Utc>) -> Result<(), Refused> {
         self.meter.write_allowed(issue, now)
     }

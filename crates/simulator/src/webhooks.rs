@@ -190,8 +190,8 @@ impl World {
         lock(&self.outbox.registry).remove(MAIN);
     }
 
-    /// Waits until every delivery is taken, refused or given up. Only a served site delivers; on a virtual clock somebody
-    /// must move it, or what is to be tried again never ends.
+    /// Waits until every delivery is taken, refused or given up. Only a served site delivers; a virtual clock must be
+    /// moved by somebody, or what is to be tried again never ends.
     pub async fn webhooks_idle(&self) {
         // The sender lives as long as the world: waiting cannot fail.
         let _ = self.outbox.changed.subscribe().wait_for(|()| lock(&self.outbox.agenda).is_empty()).await;

@@ -11,9 +11,21 @@ const ERRATA: &[(&str, &str, &str)] = &[
     ("GET /rest/api/3/webhook", "/expirationDate", "Atlassian's own example is a time as text"),
     ("PUT /rest/api/3/webhook/refresh", "/expirationDate", "Atlassian's own example is a time as text"),
     ("GET /rest/api/3/issue/{issueIdOrKey}/remotelink: 200", "", "a list, unless one is asked for by its global id"),
-    ("GET /rest/api/3/project/{projectIdOrKey}: 200", "", "`projectKeys` comes when it is expanded; the schema is closed without it"),
-    ("POST /rest/api/3/issue/bulk: 400", "", "a body that cannot be read is refused in the usual words, without `issues`"),
-    ("POST /rest/api/3/issue/bulk: 400", "/errors", "a body that cannot be read is refused in the usual words, without `issues`"),
+    (
+        "GET /rest/api/3/project/{projectIdOrKey}: 200",
+        "",
+        "`projectKeys` comes when it is expanded; the schema is closed without it",
+    ),
+    (
+        "POST /rest/api/3/issue/bulk: 400",
+        "",
+        "a body that cannot be read is refused in the usual words, without `issues`",
+    ),
+    (
+        "POST /rest/api/3/issue/bulk: 400",
+        "/errors",
+        "a body that cannot be read is refused in the usual words, without `issues`",
+    ),
     ("POST /rest/api/3/webhook: request", "/events/*", "apps may register for sprints and versions, too"),
 ];
 

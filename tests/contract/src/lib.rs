@@ -41,9 +41,10 @@ pub fn observer(judge: Judge) -> Option<Observer> {
 ///
 /// When anything was not, with one example of each; not while a test is failing already.
 pub fn assert_kept() {
-    let breaches = CONTRACT.as_ref().map(|contract| lock(&contract.breaches)).map(|breaches| {
-        breaches.values().cloned().collect::<Vec<_>>()
-    });
+    let breaches = CONTRACT
+        .as_ref()
+        .map(|contract| lock(&contract.breaches))
+        .map(|breaches| breaches.values().cloned().collect::<Vec<_>>());
     let breaches = breaches.unwrap_or_default();
     assert!(std::thread::panicking() || breaches.is_empty(), "not as Atlassian describes it:\n{}", breaches.join("\n"));
 }

@@ -26,9 +26,14 @@ fn translated(schema: &Value, referred: &mut BTreeSet<String>) -> Value {
     match schema {
         Value::Object(members) => {
             let is_nullable = members.get("nullable") == Some(&Value::Bool(true));
-            let plain = members.iter().filter(|(name, _)| !matches!(name.as_str(), "nullable" | "example" | "xml" | "format"));
+            let plain =
+                members.iter().filter(|(name, _)| !matches!(name.as_str(), "nullable" | "example" | "xml" | "format"));
             let translated = plain.map(|(name, value)| (name.clone(), member(name, value, referred))).collect();
-            if is_nullable { json!({"anyOf": [Value::Object(translated), {"type": "null"}]}) } else { Value::Object(translated) }
+            if is_nullable {
+                json!({"anyOf": [Value::Object(translated), {"type": "null"}]})
+            } else {
+                Value::Object(translated)
+            }
         }
         Value::Array(values) => values.iter().map(|value| translated(value, referred)).collect(),
         other => other.clone(),

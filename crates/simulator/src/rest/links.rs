@@ -10,6 +10,7 @@ use super::Caller;
 use super::answer::{self, Answer, Asking, Author, Refusal, Site};
 use super::comments;
 use super::issue::{find, find_to_change};
+use super::limits;
 use super::params::Params;
 use super::reference::link_type;
 use crate::world::catalogue::LinkType;
@@ -56,6 +57,13 @@ pub(super) async fn add(State(world): Site, Extension(caller): Asking, Author(by
     let outward = find_to_change(&world, caller, &ask.outward_issue.text())?.id.to_string();
     if inward == outward {
         return Err(Refusal::bad("You cannot link an issue to itself."));
+    }
+    for end in [&inward, &outward] {
+        // The path names neither end: the door could not count the write.
+        let id = end.parse().unwrap_or_default();
+        if let Err(refused) = world.door.write_allowed(id, world.now()) {
+            return Ok(limits::refuse(&world, &refused));
+        }
     }
     let most = world.config().issue_limits.text;
     let comment = ask.comment.map(|comment| comments::text(&comment["body"], most));

@@ -66,7 +66,7 @@ impl About {
             }
             Self::Link(from, to) => plain("issueLink", link(find(site, from)?, find(site, to)?)),
             Self::Property(on, key) => property(lens, find(site, on)?, key),
-            Self::Sprint(id) => named("sprint", sprint(lens, *id), "sprint.id", id.to_string()),
+            Self::Sprint(id) => named("sprint", Sprint::of(*id).agile(host(lens)), "sprint.id", id.to_string()),
             Self::Board(id) => named("board", board(lens, *id), "board.id", id.to_string()),
             Self::Project(of) => about_project(lens, find_project(site, of)?),
             Self::User(account) => user(lens, account),
@@ -136,24 +136,13 @@ fn property<'a>(lens: Lens<'a>, issue: &'a Issue, key: &str) -> Thing<'a> {
     Thing { entries: vec![("issue", short), ("property", property)], issue: Some(issue), variables: Vec::new() }
 }
 
-/// The sprint field's shape, with the board under the name the event has for it.
-fn sprint(lens: Lens<'_>, id: u32) -> Value {
-    let mut sprint = json!(Sprint::of(id));
-    if let Some(fields) = sprint.as_object_mut() {
-        let board = fields.remove("boardId").unwrap_or_default();
-        fields.insert("originBoardId".into(), board);
-        fields.insert("self".into(), json!(agile(lens, &format!("sprint/{id}"))));
-    }
-    sprint
-}
-
 fn board(lens: Lens<'_>, id: u32) -> Value {
-    json!({"id": id, "self": agile(lens, &format!("board/{id}")), "name": format!("Board {id}"), "type": "scrum"})
+    json!({"id": id, "self": format!("{}/rest/agile/1.0/board/{id}", host(lens)), "name": format!("Board {id}"), "type": "scrum"})
 }
 
-fn agile(lens: Lens<'_>, path: &str) -> String {
-    let host = lens.deck.base.trim_end_matches("/rest/api/2");
-    format!("{host}/rest/agile/1.0/{path}")
+/// The site's address, without the path of an API.
+fn host(lens: Lens<'_>) -> &str {
+    lens.deck.base.trim_end_matches("/rest/api/2")
 }
 
 /// Its id is a number here, and text everywhere else.

@@ -47,8 +47,11 @@ async fn writes_are_told_in_the_callers_name() {
     assert_ne!(last(&site, &gateway).await["user"]["accountId"], me);
     site.delete(&path).await;
     site.world.webhooks_idle().await;
-    let deleted = bodies(&gateway).into_iter().find(|body| body["webhookEvent"] == "jira:issue_deleted").unwrap();
+    let all = bodies(&gateway);
+    let deleted = all.iter().find(|body| body["webhookEvent"] == "jira:issue_deleted").unwrap();
     assert_eq!((&deleted["user"]["accountId"], &deleted["issue"]["key"]), (&me, &key));
+    let fallout = all.iter().filter(|body| body["webhookEvent"] == "comment_deleted").count();
+    assert_eq!(fallout, 1, "the comment went with the issue");
 }
 
 #[tokio::test]
