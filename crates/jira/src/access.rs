@@ -20,6 +20,9 @@ use refresh::Held;
 /// More than this no description of a site has, nor a pair of tokens.
 const SMALL: usize = 64 << 10;
 
+/// The only path of the gateway that belongs to no site.
+pub(crate) const RESOURCES: &str = "/oauth/token/accessible-resources";
+
 /// The way in.
 pub(crate) struct Access {
     credentials: Credentials,
@@ -64,10 +67,10 @@ impl Access {
         url
     }
 
-    /// The address of a path of the gateway that belongs to no site.
-    pub(crate) fn at_gateway(&self, path: &str) -> Url {
+    /// Where the gateway lists the sites of a grant.
+    pub(crate) fn resources(&self) -> Url {
         let mut url = self.gateway.clone();
-        url.set_path(path);
+        url.set_path(RESOURCES);
         url
     }
 
@@ -101,15 +104,20 @@ impl Access {
 
     /// The address as it is asked. Nothing of ours is ever carried to another host.
     pub(crate) fn rooted(&self, url: &Url, pass: &Pass) -> Result<Url, Error> {
-        if url.origin() == self.gateway.origin() && pass.cloud.is_some() {
+        let root = pass.cloud.as_ref().map(|cloud| format!("/ex/jira/{cloud}"));
+        let is_rooted = |root: &String| {
+            let path = url.path().strip_prefix(root.as_str());
+            path.is_some_and(|path| path.starts_with('/')) || url.path() == RESOURCES
+        };
+        if url.origin() == self.gateway.origin() && root.as_ref().is_some_and(is_rooted) {
             return Ok(url.clone());
         }
         if url.origin() != self.site.origin() {
             return Err(Error::malformed("a link leads to another host"));
         }
-        let Some(cloud) = &pass.cloud else { return Ok(url.clone()) };
+        let Some(root) = root else { return Ok(url.clone()) };
         let mut rooted = self.gateway.clone();
-        rooted.set_path(&format!("/ex/jira/{cloud}{}", url.path()));
+        rooted.set_path(&format!("{root}{}", url.path()));
         rooted.set_query(url.query());
         Ok(rooted)
     }
@@ -192,6 +200,11 @@ mod tests {
         ] {
             assert!(rooted(link, Some("c-1")).is_err() && rooted(link, None).is_err(), "{link}");
         }
-        assert!(rooted("https://api.atlassian.com/x", None).is_err(), "a token of the site's is not the gateway's");
+        let other = "https://api.atlassian.com/ex/jira/c-12/rest/api/3/field";
+        assert!(rooted(other, Some("c-1")).is_err(), "another site of the gateway's");
+        assert!(
+            rooted("https://api.atlassian.com/ex/jira/c-1/x", None).is_err(),
+            "a token of the site's is not the gateway's"
+        );
     }
 }

@@ -127,7 +127,7 @@ impl Client {
         let answer = self.exchange(request).await?;
         if answer.silent {
             let proof = self.prove(&answer).await;
-            return unknown::after(request, &answer.asked, proof.map(|()| answer.status)).map(|()| answer);
+            unknown::proven(request, &answer.asked, answer.status, proof)?;
         }
         Ok(answer)
     }

@@ -152,9 +152,13 @@ impl Error {
     }
 
     /// Whether Jira as a whole is away rather than unwilling to answer this one question: it says so itself (502, 503,
-    /// 504), or cannot be reached.
+    /// 504, or a page about maintenance), or cannot be reached. A way to another address does not go away by itself.
     pub fn is_outage(&self) -> bool {
-        matches!(self, Self::Unavailable { status: None | Some(502..=504), .. })
+        match self {
+            Self::Unavailable { status, .. } => matches!(status, None | Some(502..=504)),
+            Self::NotJira { status, .. } => !matches!(status, 300..=399),
+            _ => false,
+        }
     }
 
     /// Whether Jira says that there is no such thing, or that we may not see it.
@@ -205,6 +209,13 @@ mod tests {
         assert!(!unavailable.is_final());
         assert!(!Error::Throttled { after: Duration::from_secs(9) }.is_final());
         assert!(Error::malformed("no issues").is_final());
+    }
+
+    #[test]
+    fn a_page_may_go_away_and_a_new_address_does_not() {
+        let not_jira = |status| Error::NotJira { asked: asked(), status, reason: "a web page came".into() };
+        assert!(not_jira(200).is_outage() && not_jira(404).is_outage() && !not_jira(302).is_outage());
+        assert!(!not_jira(302).is_final());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::{Client, Error, lenient, reference::read, request::Request, retry};
+use crate::{Client, Error, access::RESOURCES, lenient, reference::read, request::Request, retry};
 
 /// A site that an OAuth grant reaches.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +31,7 @@ impl Client {
     /// The sites that the grant reaches. Only OAuth has such a list. Its answer does not say whom it was given to, so it is
     /// proven as others are.
     pub async fn accessible_resources(&self) -> Result<Vec<Resource>, Error> {
-        let url = self.inner.access.at_gateway("/oauth/token/accessible-resources");
-        let answer = self.send(Request::get(url, "/oauth/token/accessible-resources")).await?;
+        let answer = self.send(Request::get(self.inner.access.resources(), RESOURCES)).await?;
         answer.tell(answer.read::<Vec<&RawValue>>("the accessible sites")?.into_iter().map(resource).collect())
     }
 }

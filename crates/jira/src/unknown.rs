@@ -39,16 +39,20 @@ pub(crate) fn judged<T>(
 }
 
 /// What the proof of an answer was worth that did not say whom it was given to.
-pub(crate) fn after(request: &Request, asked: &Asked, proof: Result<StatusCode, Failure>) -> Result<(), Failure> {
-    match (proof, settle(request)) {
-        (Ok(_), _) => Ok(()),
-        (Err(failure), None) => Err(failure),
-        (Err(Failure::Passing { error, .. } | Failure::Final(error)), Some(settle)) => {
+pub(crate) fn proven(
+    request: &Request,
+    asked: &Asked,
+    status: StatusCode,
+    proof: Result<(), Failure>,
+) -> Result<(), Failure> {
+    proof.map_err(|failure| match (&failure, settle(request)) {
+        (Failure::Passing { error, .. } | Failure::Final(error), Some(settle)) if status.is_success() => {
             let asked = Box::new(asked.clone());
             let reason = format!("whom its answer was given to could not be proven ({error})");
-            Err(Failure::Final(Error::Unknown { asked, reason, settle }))
+            Failure::Final(Error::Unknown { asked, reason, settle })
         }
-    }
+        _ => failure,
+    })
 }
 
 fn settle(request: &Request) -> Option<&'static str> {

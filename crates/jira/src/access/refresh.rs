@@ -23,8 +23,9 @@ const SKEW: TimeDelta = TimeDelta::seconds(60);
 /// another ten minutes, so a pod that died in between costs nothing.
 const LEASE: Duration = Duration::from_secs(30);
 
-/// How often one looks whether another pod has refreshed.
+/// How long until one looks again whether another pod has refreshed, and how often. Whoever must wait longer comes again.
 const LOOK: Duration = Duration::from_millis(250);
+const LOOKS: u32 = 20;
 
 /// The route in errors and metrics.
 const ROUTE: &str = "/oauth/token";
@@ -96,7 +97,7 @@ impl Access {
                 return Ok(grant.clone());
             }
         }
-        for _ in 0..LEASE.as_millis() / LOOK.as_millis() + 4 {
+        for _ in 0..LOOKS {
             let current = match held.grant.clone() {
                 Some(grant) => grant,
                 None => app.tokens.load().await.map_err(store)?,
@@ -118,7 +119,8 @@ impl Access {
                 }
             }
         }
-        Err(away(asked, &TokenStoreError("another pod has been refreshing the tokens for too long".to_owned())))
+        let reason = "another pod is refreshing them".to_owned();
+        Err(Failure::Final(unavailable(asked, &TokenStoreError(reason))))
     }
 
     /// Stores what Atlassian gave; only then it may be used. Where another pair was stored meanwhile, that one counts.
@@ -184,7 +186,11 @@ fn refused(raw: Raw) -> Error {
 }
 
 fn away(asked: &Asked, error: &TokenStoreError) -> Failure {
+    Failure::passing(unavailable(asked, error))
+}
+
+fn unavailable(asked: &Asked, error: &TokenStoreError) -> Error {
     let asked = Box::new(Asked { route: ROUTE, ..asked.clone() });
     let reason = format!("the OAuth tokens are out of reach: {error}");
-    Failure::passing(Error::Unavailable { asked, status: None, trouble: Trouble::Tokens, reason })
+    Error::Unavailable { asked, status: None, trouble: Trouble::Tokens, reason }
 }

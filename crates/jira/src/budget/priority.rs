@@ -2,8 +2,7 @@
 
 /// How urgent a question is: who may take the last of the budget.
 ///
-/// What the next more urgent one could take at once is always left: a question that somebody waits for never stands behind
-/// a backfill.
+/// A backfill always leaves one question, so that one that somebody waits for never stands behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Priority {
     /// Somebody is waiting: may use everything.

@@ -173,6 +173,31 @@ async fn gateway_that_takes_nothing() -> Site {
 }
 
 #[tokio::test]
+async fn the_sites_of_a_grant_are_listed_by_the_gateway_itself() {
+    let site = site().await;
+    let sites = r#"[{"id":"c-1","url":"https://acme.atlassian.net","name":"acme","scopes":["read:jira-work"]}]"#;
+    let gateway = Site::start(move |_, asked| match asked.path.as_str() {
+        "/oauth/token/accessible-resources" => answer(200, &[], sites),
+        _ => answer(200, &[], MYSELF),
+    })
+    .await;
+    let client = client(&site, &gateway, &Tokens::new(TimeDelta::hours(1)));
+    let resources = client.accessible_resources().await.expect("sites");
+    assert_eq!((resources[0].cloud_id.as_str(), resources[0].scopes.len()), ("c-1", 1));
+    assert_eq!(gateway.asked()[0].authorization, "Bearer access1");
+    assert_eq!(client.cloud_id().await.expect("an id"), "c-1");
+    assert_eq!(site.count("/_edge/tenant_info"), 1);
+}
+
+#[tokio::test]
+async fn a_site_that_does_not_tell_its_id_is_no_riddle() {
+    let site = Site::start(|_, _| answer(200, &[("content-type", "text/html")], "<html>")).await;
+    let client = client(&site, &site, &Tokens::new(TimeDelta::hours(1)));
+    let error = client.cloud_id().await.expect_err("a web page");
+    assert!(matches!(&error, Error::NotJira { asked, .. } if asked.route == "/_edge/tenant_info"), "{error}");
+}
+
+#[tokio::test]
 async fn a_grant_that_was_revoked_is_told() {
     let refusal = r#"{"error":"invalid_grant","error_description":"Unknown or invalid refresh token."}"#;
     let (site, gateway) = (site().await, Site::start(move |_, _| answer(403, &[], refusal)).await);

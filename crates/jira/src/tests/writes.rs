@@ -114,6 +114,16 @@ async fn an_anonymous_answer_to_a_write_is_unknown() {
 }
 
 #[tokio::test]
+async fn a_write_that_nobody_was_allowed_did_not_happen() {
+    let site = Site::start(|_, asked| {
+        let refused = asked.path.ends_with("/myself");
+        answer(if refused { 401 } else { 400 }, &[], r#"{"errorMessages":["no"]}"#)
+    })
+    .await;
+    assert!(matches!(site.client.create(&new_issue()).await, Err(Error::NotOurselves { .. })));
+}
+
+#[tokio::test]
 async fn a_write_that_was_never_sent_is_no_riddle() {
     let site = Site::start(|_, _| made()).await;
     let client = site.client_with(|config| config.site = domain::Site::trusted("http://127.0.0.1:1".into()));
