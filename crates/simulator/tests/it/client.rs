@@ -35,7 +35,10 @@ impl Drop for Kept {
 
 impl Site {
     pub(crate) async fn start(config: Config) -> Self {
-        let config = Config { observer: config.observer.clone().or_else(|| contract::observer(contract::Judge::Answers)), ..config };
+        let config = Config {
+            observer: config.observer.clone().or_else(|| contract::observer(contract::Judge::Answers)),
+            ..config
+        };
         let simulator = Simulator::start(config).await.unwrap();
         let client = reqwest::Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
         Self { world: simulator.world(), simulator, client, _kept: Kept }
