@@ -26,6 +26,7 @@ test: packages ## every test; those with servers start their own
 bench: packages ## every benchmark beside its references: a table here, the figures in target/bench
 	@$(CARGO) build --release --locked --package tests --bin bench --bin chaos >&2
 	@"$${CARGO_TARGET_DIR:-target}/release/bench" queue $(ARGS)
+	@"$${CARGO_TARGET_DIR:-target}/release/bench" backfill
 
 fmt: ## format the sources
 	@$(CARGO) fmt --all

@@ -153,7 +153,12 @@ fn a_page_of_comments() {
 
 #[test]
 fn a_page_of_projects() {
-    let page: wire::Page<'_> = read(
+    #[derive(serde::Deserialize)]
+    struct Page<'a> {
+        #[serde(borrow)]
+        values: Vec<&'a serde_json::value::RawValue>,
+    }
+    let page: Page<'_> = read(
         r#"{"self":"https://north.atlassian.net/rest/api/3/project/search?startAt=0","nextPage":"https://north.atlassian.net/rest/api/3/project/search?startAt=2",
           "maxResults":2,"startAt":0,"total":3,"isLast":false,"values":[
           {"expand":"lead,projectKeys","self":"https://north.atlassian.net/rest/api/3/project/10010","id":"10010","key":"NORTH","name":"North","avatarUrls":{"48x48":"x"},
@@ -161,10 +166,8 @@ fn a_page_of_projects() {
            "insight":{"totalIssueCount":120,"lastIssueUpdateTime":"2026-01-22T05:37:05.000+0000"}},
           {"id":"10011","key":"TEAM","style":"next-gen","simplified":true,"uuid":"5f0c","entityId":"5f0c","deleted":true,"retentionTillDate":"2026-05-01T00:00:00.000+0000"}]}"#,
     );
-    assert_eq!(page.is_last, Some(false));
     let projects: Vec<_> = page
         .values
-        .expect("projects")
         .into_iter()
         .map(|raw| convert::project(raw, Lifecycle::Live).expect("a project"))
         .collect();

@@ -1,10 +1,11 @@
-//! Benchmarks, side by side with what people use today: `bench queue [--quick]`.
+//! Benchmarks, side by side with what people use today: `bench queue [--quick]`, `bench backfill`.
 //!
 //! Every subject of a case is a process of its own, against a Redis server of its own, in alternating rounds of one run. A
 //! table goes to standard output, the figures to `target/bench/queue.json`. A reference that cannot run is reported as
 //! missing, with the reason; no figure is ever carried over from another run.
 
 mod apalis_stock;
+mod backfill;
 mod chaos;
 mod floor;
 mod foreign;
@@ -29,6 +30,8 @@ struct Cli {
 enum What {
     /// The queue against apalis-redis, Celery, BullMQ and what Redis itself can do.
     Queue(plan::Options),
+    /// Requests to Jira that a backfill costs.
+    Backfill,
     /// One measurement of one subject; started by the benchmark.
     #[command(hide = true)]
     Measure {
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     match Cli::parse().what {
         What::Queue(options) => runtime.block_on(plan::run(&options)),
+        What::Backfill => runtime.block_on(backfill::run()),
         What::Measure { subject, task, url, size } => {
             // As a task like any other: the main thread would have to be woken for every answer.
             let measured = runtime.spawn(async move {
