@@ -146,7 +146,11 @@ async fn eventually(condition: impl AsyncFn() -> bool) {
 }
 
 async fn raw(config: &Config) -> redis::aio::MultiplexedConnection {
-    redis::Client::open(config.url.as_str()).unwrap().get_multiplexed_async_connection().await.unwrap()
+    let patient = redis::AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(Duration::from_secs(30)))
+        .set_response_timeout(Some(Duration::from_secs(30)));
+    let client = redis::Client::open(config.url.as_str()).unwrap();
+    client.get_multiplexed_async_connection_with_config(&patient).await.unwrap()
 }
 
 async fn add_raw(config: &Config, queue: QueueName, body: &[u8]) {
