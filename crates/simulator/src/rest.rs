@@ -135,7 +135,7 @@ async fn front_door(State(world): State<Arc<World>>, mut request: Request, next:
         Credentials::Good(who) => (Some(who), false),
         Credentials::None => (None, false),
         Credentials::Bad => (None, true),
-        Credentials::Refused(denial) => return mark(dress(denial.into_response(), None), played),
+        Credentials::Refused(denial) => return mark(dress(&world, denial.into_response(), None), played),
     };
     request.extensions_mut().insert(if who.is_some() { Caller::Account } else { Caller::Anonymous });
     if let Some(who) = &who {
@@ -151,7 +151,7 @@ async fn front_door(State(world): State<Arc<World>>, mut request: Request, next:
     let admitted = if outside { Ok(Left::default()) } else { limits::admit(&world, &request, &route, who.as_ref()) };
     let left = match admitted {
         Ok(left) => left,
-        Err(refused) => return mark(dress(limits::refuse(&world, &refused), account.as_deref()), played),
+        Err(refused) => return mark(dress(&world, limits::refuse(&world, &refused), account.as_deref()), played),
     };
     let method = request.method().clone();
     let mut response = match fault {
@@ -164,7 +164,7 @@ async fn front_door(State(world): State<Arc<World>>, mut request: Request, next:
     if bad {
         response.headers_mut().insert(LOGIN_REASON, HeaderValue::from_static("AUTHENTICATED_FAILED"));
     }
-    mark(dress(response, account.as_deref()), played)
+    mark(dress(&world, response, account.as_deref()), played)
 }
 
 fn mark(mut response: Response, played: Played) -> Response {
@@ -172,8 +172,8 @@ fn mark(mut response: Response, played: Played) -> Response {
     response
 }
 
-/// The headers of every real answer; the account only when somebody is signed in.
-fn dress(mut response: Response, account: Option<&str>) -> Response {
+/// The headers of every real answer, `Date` by the site's clock; the account only when somebody is signed in.
+fn dress(world: &World, mut response: Response, account: Option<&str>) -> Response {
     let trace = format!("{:032x}", rand::random::<u128>());
     let request = format!("{:08x}-{:04x}", rand::random::<u32>(), rand::random::<u16>());
     let headers = response.headers_mut();
@@ -186,6 +186,7 @@ fn dress(mut response: Response, account: Option<&str>) -> Response {
     set("atl-request-id", &request);
     set("x-arequestid", &request);
     set("timing-allow-origin", "*");
+    set("date", &world.now().format("%a, %d %b %Y %H:%M:%S GMT").to_string());
     if let Some(account) = account {
         // The real header is URL-encoded: the colon of newer account ids is not sent plainly.
         set("x-aaccountid", &account.replace(':', "%3A"));

@@ -75,7 +75,7 @@ fn unknown_cloud(world: &World, path: &str) -> Response {
         json!({"timestamp": at, "status": 404, "error": "Not Found", "message": "No message available", "path": path});
     let mut response = answer::with_status(StatusCode::NOT_FOUND, &body);
     response.headers_mut().insert("x-failure-category", HeaderValue::from_static("FAILURE_CLIENT_TCS"));
-    dress(response, None)
+    dress(world, response, None)
 }
 
 async fn observed(gate: Gate, request: Request, observer: &Observer) -> Response {
@@ -84,7 +84,7 @@ async fn observed(gate: Gate, request: Request, observer: &Observer) -> Response
     let (parts, body) = request.into_parts();
     let Ok(sent) = to_bytes(body, MOST).await else {
         let refusal = answer::with_status(StatusCode::PAYLOAD_TOO_LARGE, &json!({"errorMessages": ["Too large."]}));
-        return dress(refusal, None);
+        return dress(&gate.world, refusal, None);
     };
     let response = enter(gate, Request::from_parts(parts, Body::from(sent.clone()))).await;
     let Played { route, garbage } =
