@@ -25,16 +25,19 @@ async fn touch(fleet: &TestFleet, issues: &[IssueId]) {
 async fn p07_what_was_deleted_does_not_live_on() {
     let fleet = TestFleet::start().await;
     fleet.backfill().await;
-    let (world, keys) = (fleet.jira(), fleet.jira().issue_keys());
-    let hidden = issue_id(world.issue_id(&keys[11]).unwrap());
-    world.delete(&keys[10]).unwrap();
-    world.hide(&keys[11]).unwrap();
-    touch(&fleet, &[hidden]).await;
-    assert!(fleet.row(&keys[10]).await.is_none() && fleet.row(&keys[11]).await.is_none());
+    let world = fleet.jira();
+    let [gone, hidden] = ["deleted", "hidden"].map(|title| world.create("ACME", title).unwrap());
+    let id = issue_id(world.issue_id(&hidden).unwrap());
+    fleet.drain().await;
+    assert!(fleet.row(&gone).await.is_some() && fleet.row(&hidden).await.is_some());
+    world.delete(&gone).unwrap();
+    world.hide(&hidden).unwrap();
+    touch(&fleet, &[id]).await;
+    assert!(fleet.row(&gone).await.is_none() && fleet.row(&hidden).await.is_none());
     fleet.assert_mirror_equals_jira().await;
-    world.unhide(&keys[11]).unwrap();
-    touch(&fleet, &[hidden]).await;
-    assert!(fleet.row(&keys[11]).await.is_some(), "what was not seen was never called deleted");
+    world.unhide(&hidden).unwrap();
+    touch(&fleet, &[id]).await;
+    assert!(fleet.row(&hidden).await.is_some(), "what was not seen was never called deleted");
 
     let desk = Desk::start(Config { issues: 3, ..Default::default() }).await;
     let (key, since) = (desk.world.issue_keys()[0].clone(), desk.world.now());
@@ -105,14 +108,14 @@ async fn p12_an_issue_that_goes_between_listing_and_reading_fails_nothing() {
 #[tokio::test]
 async fn p22_webhooks_that_lack_everything_but_an_id_are_understood() {
     let fleet = TestFleet::start().await;
+    let (world, gone) = (fleet.jira(), fleet.jira().create("ACME", "deleted").unwrap());
     fleet.backfill().await;
     fleet.lose_webhooks();
-    let (world, keys) = (fleet.jira(), fleet.jira().issue_keys());
-    let ids = [20, 21, 22, 23].map(|n: usize| world.issue_id(&keys[n]).unwrap());
-    world.delete(&keys[20]).unwrap();
-    for key in &keys[21..24] {
-        rename(&world, key, "told in few words");
-    }
+    let keys = &world.issue_keys()[20..23];
+    let ids = [&gone, &keys[0], &keys[1], &keys[2]].map(|key| world.issue_id(key).unwrap());
+    assert!(fleet.row(&gone).await.is_some());
+    world.delete(&gone).unwrap();
+    keys.iter().for_each(|key| rename(&world, key, "told in few words"));
     for body in [
         json!({"webhookEvent": "jira:issue_deleted", "issue": {"id": ids[0].to_string(), "fields": {}}}),
         json!({"webhookEvent": "jira:issue_updated", "issue": {"id": ids[1]}}),
@@ -124,8 +127,8 @@ async fn p22_webhooks_that_lack_everything_but_an_id_are_understood() {
         assert_eq!(deliver(&fleet, &body).await, 202, "{body}");
     }
     fleet.drain().await;
-    assert!(fleet.row(&keys[20]).await.is_none());
-    for key in &keys[21..24] {
+    assert!(fleet.row(&gone).await.is_none());
+    for key in keys {
         assert_eq!(fleet.row(key).await.unwrap().summary, "told in few words", "{key}");
     }
     assert_eq!(fleet.dead().await, 0);
