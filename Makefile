@@ -7,10 +7,10 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help packages demo test bench fmt lint
+.PHONY: help packages demo test test-compat bench fmt lint
 
 help: ## what can be made
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) >&2
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) >&2
 
 packages: ## install PostgreSQL and Redis where they are missing
 	@deploy/install-packages.sh
@@ -22,6 +22,10 @@ demo: packages ## the whole house on this machine, with a simulated Jira
 test: packages ## every test; those with servers start their own
 	@$(CARGO) build --locked --package jirafleet --bin jirafleet >&2
 	@$(CARGO) test --workspace --locked
+
+test-compat: ## other people's Jira clients against the simulated Jira; wants python3 and PyPI
+	@$(CARGO) build --locked --package jirafleet --bin jirafleet >&2
+	@tests/compat/run.sh
 
 bench: packages ## every benchmark beside its references: a table here, the figures in target/bench
 	@$(CARGO) build --release --locked --package tests --bin bench --bin chaos >&2

@@ -18,8 +18,10 @@ use crate::webhooks::Retries;
 pub struct Config {
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// The site's name: links inside answers start with `https://<name>.atlassian.net`.
+    /// The site's name, as in `https://<name>.atlassian.net`.
     pub name: String,
+    /// Where the links inside answers lead.
+    pub links: Links,
     /// What everything made up is drawn from.
     pub seed: u64,
     /// Number of projects, at least 1.
@@ -83,6 +85,7 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             name: "acme".into(),
+            links: Links::default(),
             seed: 1,
             projects: 3,
             users: 12,
@@ -115,6 +118,16 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// What the links inside answers begin with.
+    pub(crate) fn origin(&self) -> String {
+        match &self.links {
+            Links::To(origin) => origin.clone(),
+            Links::Named | Links::Served => format!("https://{}.atlassian.net", self.name),
+        }
+    }
+}
+
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Config")
@@ -125,6 +138,18 @@ impl fmt::Debug for Config {
             .field("issues", &self.issues)
             .finish_non_exhaustive()
     }
+}
+
+/// Where the links inside answers lead, `self` and `nextPage` among them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Links {
+    /// To `https://<name>.atlassian.net`, which is not this site: a client must not follow them with its token.
+    #[default]
+    Named,
+    /// To where the site listens. A `World` that is not served has none, and links as if it were named.
+    Served,
+    /// To this origin, without a slash at its end.
+    To(String),
 }
 
 /// How much one issue may hold; what would be more is refused with 413, longer text with 400.

@@ -17,7 +17,7 @@ mod world;
 
 pub use access::oauth::AppKeys;
 pub use clock::Pace;
-pub use config::{Config, IssueLimits, TransitionComments};
+pub use config::{Config, IssueLimits, Links, TransitionComments};
 pub use faults::{Fault, Requests, Route};
 pub use index::Blink;
 pub use journal::{Exchange, Observer};

@@ -1,5 +1,5 @@
-//! The routes of Jira Cloud's REST API v3 that a mirror reads and writes, behind one front door: who asks, what is
-//! scripted to go wrong, and the headers every real answer carries.
+//! The routes of Jira Cloud's REST API, versions 2 and 3, that a mirror reads and writes, behind one front door: who
+//! asks, what is scripted to go wrong, and the headers every real answer carries.
 
 mod agile;
 mod answer;
@@ -20,6 +20,7 @@ mod projects;
 mod reference;
 mod screens;
 mod search;
+mod version;
 mod worklogs;
 mod write;
 
@@ -31,11 +32,12 @@ use axum::http::header::SERVER;
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{MethodRouter, get, post, put};
 
 use crate::faults::{Fault, Route};
 use crate::limits::{Left, cost};
 use crate::world::World;
+use crate::world::people::Shape;
 use auth::{Credentials, Via};
 use gateway::{Gate, Played};
 
@@ -57,76 +59,78 @@ pub(crate) fn router(world: Arc<World>) -> Router {
 }
 
 fn site(world: Arc<World>) -> Router {
-    Router::new()
+    let others = Router::new()
         .merge(oauth::routes())
         .merge(hooks::routes())
-        .route("/rest/api/3/search/jql", get(search::get).post(search::post))
-        .route("/rest/api/3/search/approximate-count", post(search::count))
-        .route("/rest/api/3/issue/bulkfetch", post(bulk::issues))
-        .route("/rest/api/3/changelog/bulkfetch", post(bulk::changelogs))
-        .route("/rest/api/3/issue/{id}", get(issue::get).put(write::edit).delete(write::delete))
-        .route("/rest/api/3/issue/{id}/changelog", get(issue::changelog))
-        .route("/rest/api/3/issue/{id}/comment", get(comments::list).post(comments::add))
-        .route("/rest/api/3/project/search", get(projects::search))
-        .route("/rest/api/3/users/search", get(people::search))
-        .route("/rest/api/3/field", get(reference::fields))
-        .route("/rest/api/3/myself", get(people::myself))
-        .route("/rest/api/3/serverInfo", get(reference::server_info))
-        .route("/rest/api/3/search", get(search::gone).post(search::gone))
-        .route("/rest/api/3/comment/list", post(comments::by_ids))
-        .route("/rest/api/3/issue", post(write::create))
-        .route("/rest/api/3/issue/bulk", post(write::bulk))
-        .route("/rest/api/3/issue/archive", put(write::archive))
-        .route("/rest/api/3/issue/unarchive", put(write::restore))
-        .route("/rest/api/3/issue/{id}/assignee", put(write::assign))
-        .route("/rest/api/3/issue/{id}/transitions", get(screens::transitions).post(write::transition))
-        .route(
-            "/rest/api/3/issue/{id}/comment/{comment}",
-            get(comments::get).put(comments::edit).delete(comments::delete),
-        )
-        .route("/rest/api/3/issue/{id}/worklog", get(worklogs::list).post(worklogs::add))
-        .route(
-            "/rest/api/3/issue/{id}/worklog/{worklog}",
-            get(worklogs::get).put(worklogs::edit).delete(worklogs::delete),
-        )
-        .route("/rest/api/3/worklog/updated", get(worklogs::updated))
-        .route("/rest/api/3/worklog/deleted", get(worklogs::deleted))
-        .route("/rest/api/3/worklog/list", post(worklogs::by_ids))
-        .route(
-            "/rest/api/3/issue/{id}/remotelink",
-            get(links::remote).post(links::set_remote).delete(links::delete_remote),
-        )
-        .route("/rest/api/3/issue/{id}/remotelink/{link}", get(links::one_remote).delete(links::delete_one_remote))
-        .route("/rest/api/3/issueLink", post(links::add))
-        .route("/rest/api/3/issueLink/{link}", get(links::get).delete(links::delete))
-        .route("/rest/api/3/issueLinkType", get(reference::link_types))
-        .route("/rest/api/3/project/{id}", get(projects::get))
-        .route("/rest/api/3/project/{id}/statuses", get(projects::statuses))
-        .route("/rest/api/3/user", get(people::get))
-        .route("/rest/api/3/user/bulk", get(people::bulk))
-        .route("/rest/api/3/mypermissions", get(people::permissions))
-        .route("/rest/api/3/status", get(reference::statuses))
-        .route("/rest/api/3/statuses/search", get(reference::search_statuses))
-        .route("/rest/api/3/issuetype", get(reference::issue_types))
-        .route("/rest/api/3/priority", get(reference::priorities))
-        .route("/rest/api/3/priority/search", get(reference::search_priorities))
-        .route("/rest/api/3/issue/createmeta/{project}/issuetypes", get(screens::issue_types))
-        .route("/rest/api/3/issue/createmeta/{project}/issuetypes/{kind}", get(screens::fields))
-        .route("/rest/api/3/jql/match", post(search::matches))
         .route("/rest/agile/1.0/board", get(agile::boards))
         .route("/rest/agile/1.0/board/{board}/sprint", get(agile::sprints))
-        .route("/rest/agile/1.0/sprint/{sprint}", get(agile::sprint))
+        .route("/rest/agile/1.0/sprint/{sprint}", get(agile::sprint));
+    let both =
+        [Shape::V2, Shape::V3].into_iter().flat_map(|shape| api().map(|(path, methods)| (shape.path(path), methods)));
+    both.fold(others, |routes, (path, methods)| routes.route(&path, methods))
         .fallback(answer::no_endpoint)
         .method_not_allowed_fallback(answer::wrong_method)
         .layer(from_fn_with_state(world.clone(), front_door))
         .with_state(world)
 }
 
+/// What both versions of the API have; they differ in how rich text is written, and in their links.
+fn api() -> [(&'static str, MethodRouter<Arc<World>>); 45] {
+    [
+        ("/search/jql", get(search::get).post(search::post)),
+        ("/search/approximate-count", post(search::count)),
+        ("/issue/bulkfetch", post(bulk::issues)),
+        ("/changelog/bulkfetch", post(bulk::changelogs)),
+        ("/issue/{id}", get(issue::get).put(write::edit).delete(write::delete)),
+        ("/issue/{id}/changelog", get(issue::changelog)),
+        ("/issue/{id}/comment", get(comments::list).post(comments::add)),
+        ("/project/search", get(projects::search)),
+        ("/users/search", get(people::search)),
+        ("/field", get(reference::fields)),
+        ("/myself", get(people::myself)),
+        ("/serverInfo", get(reference::server_info)),
+        ("/search", get(search::gone).post(search::gone)),
+        ("/comment/list", post(comments::by_ids)),
+        ("/issue", post(write::create)),
+        ("/issue/bulk", post(write::bulk)),
+        ("/issue/archive", put(write::archive)),
+        ("/issue/unarchive", put(write::restore)),
+        ("/issue/{id}/assignee", put(write::assign)),
+        ("/issue/{id}/transitions", get(screens::transitions).post(write::transition)),
+        ("/issue/{id}/comment/{comment}", get(comments::get).put(comments::edit).delete(comments::delete)),
+        ("/issue/{id}/worklog", get(worklogs::list).post(worklogs::add)),
+        ("/issue/{id}/worklog/{worklog}", get(worklogs::get).put(worklogs::edit).delete(worklogs::delete)),
+        ("/worklog/updated", get(worklogs::updated)),
+        ("/worklog/deleted", get(worklogs::deleted)),
+        ("/worklog/list", post(worklogs::by_ids)),
+        ("/issue/{id}/remotelink", get(links::remote).post(links::set_remote).delete(links::delete_remote)),
+        ("/issue/{id}/remotelink/{link}", get(links::one_remote).delete(links::delete_one_remote)),
+        ("/issueLink", post(links::add)),
+        ("/issueLink/{link}", get(links::get).delete(links::delete)),
+        ("/issueLinkType", get(reference::link_types)),
+        ("/project", get(projects::list)),
+        ("/project/{id}", get(projects::get)),
+        ("/project/{id}/statuses", get(projects::statuses)),
+        ("/user", get(people::get)),
+        ("/user/bulk", get(people::bulk)),
+        ("/mypermissions", get(people::permissions)),
+        ("/status", get(reference::statuses)),
+        ("/statuses/search", get(reference::search_statuses)),
+        ("/issuetype", get(reference::issue_types)),
+        ("/priority", get(reference::priorities)),
+        ("/priority/search", get(reference::search_priorities)),
+        ("/issue/createmeta/{project}/issuetypes", get(screens::issue_types)),
+        ("/issue/createmeta/{project}/issuetypes/{kind}", get(screens::fields)),
+        ("/jql/match", post(search::matches)),
+    ]
+}
+
 /// Counts the request, decides who asks and whether too often, plays the scripted fault, and dresses the answer.
 async fn front_door(State(world): State<Arc<World>>, mut request: Request, next: Next) -> Response {
     let template = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let route = cost::normal(template.as_deref().unwrap_or_default());
-    let fault = world.door.enter(template.as_deref().map_or(Route::Unknown, Route::of));
+    let common = template.as_deref().map(version::common);
+    let route = cost::normal(common.as_deref().unwrap_or_default());
+    let fault = world.door.enter(common.as_deref().map_or(Route::Unknown, Route::of));
     let played = Played { route: template, garbage: fault.as_ref().is_some_and(Fault::is_garbage) };
     let via = request.extensions().get().copied().unwrap_or(Via::Site);
     let outside = oauth::is_outside(&route);

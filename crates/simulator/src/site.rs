@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::config::Config;
+use crate::config::{Config, Links};
 use crate::line::{Lines, Switch};
 use crate::world::World;
 use crate::{rest, webhooks};
@@ -28,9 +28,12 @@ pub struct Simulator {
 
 impl Simulator {
     /// Makes the site and serves it from now on. Fails when the address is taken.
-    pub async fn start(config: Config) -> io::Result<Self> {
+    pub async fn start(mut config: Config) -> io::Result<Self> {
         let listener = TcpListener::bind(config.listen).await?;
         let address = listener.local_addr()?;
+        if config.links == Links::Served {
+            config.links = Links::To(format!("http://{address}"));
+        }
         let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
         let client = client.build().map_err(io::Error::other)?;
         // A large site takes a second to make up.

@@ -1,4 +1,4 @@
-//! The routes of the site, as faults and counts name them.
+//! The routes of the site, as faults and counts name them: `/rest/api/2` and `/rest/api/3` are one.
 
 /// A route of the simulated site, as faults and counts name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,6 +63,8 @@ pub enum Route {
     Link,
     /// `GET /rest/api/3/issueLinkType`
     LinkTypes,
+    /// `GET /rest/api/3/project`, all at once
+    AllProjects,
     /// `GET /rest/api/3/project/{id}`
     Project,
     /// `GET /rest/api/3/project/{id}/statuses`
@@ -145,6 +147,7 @@ impl Route {
             "/rest/api/3/issueLink" => Self::CreateLink,
             "/rest/api/3/issueLink/{link}" => Self::Link,
             "/rest/api/3/issueLinkType" => Self::LinkTypes,
+            "/rest/api/3/project" => Self::AllProjects,
             "/rest/api/3/project/{id}" => Self::Project,
             "/rest/api/3/project/{id}/statuses" => Self::ProjectStatuses,
             "/rest/api/3/user" => Self::User,

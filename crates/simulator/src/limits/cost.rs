@@ -35,6 +35,7 @@ pub(crate) fn points(method: &Method, route: &str, answer: &[u8]) -> u64 {
             Holds::Many("issues", 1)
         }
         ("GET", "/rest/api/3/project/search") => Holds::Many("values", 1),
+        ("GET", "/rest/api/3/project") => Holds::Many("", 1),
         ("GET", "/rest/api/3/issue/*" | "/rest/api/3/project/*" | "/rest/api/3/attachment/*") => Holds::One(1),
         ("GET", "/rest/api/3/users/search" | "/rest/api/3/users" | "/rest/api/3/user/search") => Holds::Many("", 2),
         ("GET", "/rest/api/3/user/bulk" | "/rest/api/3/group/member") => Holds::Many("values", 2),

@@ -14,7 +14,7 @@ use crate::world::people::Project;
 pub(super) async fn boards(State(world): Site, Extension(caller): Asking, uri: Uri) -> Answer {
     let params = Params::of(&uri);
     let part = params.page(50, 50)?;
-    let (site, host) = (world.read(), host(&world.config().name));
+    let (site, host) = (world.read(), world.config().origin());
     let wanted = params.one("projectKeyOrId").map(|id| site.readable_project(id));
     let mut all: Vec<(usize, usize, &str)> =
         (0..site.projects.len()).map(|place| (place + 1, place, "scrum")).collect();
@@ -39,7 +39,7 @@ pub(super) async fn sprints(
 ) -> Answer {
     let params = Params::of(&uri);
     let (part, states) = (params.page(50, 50)?, params.list("state"));
-    let (site, host) = (world.read(), host(&world.config().name));
+    let (site, host) = (world.read(), world.config().origin());
     let place = scrum_board(&site, caller, &board)?;
     let mut all = Sprint::all_of(place);
     all.retain(|sprint| states.is_empty() || states.iter().any(|state| state == sprint.state));
@@ -55,7 +55,7 @@ pub(super) async fn sprint(State(world): Site, Extension(caller): Asking, Path(i
         caller == Caller::Account && readable && Sprint::exists(*id, site.projects.len())
     });
     let id: u32 = id.ok_or_else(|| Refusal::not_found("Sprint does not exist."))?;
-    answer::ok(&Sprint::of(id).agile(&host(&world.config().name)))
+    answer::ok(&Sprint::of(id).agile(&world.config().origin()))
 }
 
 /// The place of the project of a board that has sprints.
@@ -76,8 +76,4 @@ fn scrum_board(site: &Store, caller: Caller, board: &str) -> Result<usize, Refus
 fn page((start, most): (usize, usize), total: usize, values: &[Value]) -> Value {
     let is_last = start.saturating_add(values.len()) >= total;
     json!({"maxResults": most, "startAt": start, "total": total, "isLast": is_last, "values": values})
-}
-
-fn host(name: &str) -> String {
-    format!("https://{name}.atlassian.net")
 }

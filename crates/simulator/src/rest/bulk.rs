@@ -51,6 +51,7 @@ impl Ask {
 
 pub(super) async fn issues(
     State(world): State<Arc<World>>,
+    shape: Shape,
     Extension(caller): Extension<Caller>,
     bytes: Bytes,
 ) -> Answer {
@@ -77,7 +78,7 @@ pub(super) async fn issues(
     }
     let config = world.config();
     let extras = Extras::new(&ask.expand, ask.properties);
-    let lens = Lens::new(&site, config, Shape::V3).with(&extras);
+    let lens = Lens::new(&site, config, shape).with(&extras);
     let fields = Selection::parse(&ask.fields, "*navigable");
     let histories = extras.has("changelog").then_some(config.embedded_history_cap);
     let extent = Extent { fields: &fields, comments: config.embedded_comment_cap, histories };
@@ -116,6 +117,7 @@ type At = (i64, u64, u64);
 
 pub(super) async fn changelogs(
     State(world): State<Arc<World>>,
+    shape: Shape,
     Extension(caller): Extension<Caller>,
     bytes: Bytes,
 ) -> Answer {
@@ -139,7 +141,7 @@ pub(super) async fn changelogs(
     entries.sort_unstable_by_key(|(at, _)| *at);
     let token = (entries.len() > most).then(|| entries.get(most - 1).map(|(at, _)| write_token(*at))).flatten();
     entries.truncate(most);
-    render_changes(&world, &entries, token)
+    render_changes((&world, shape), &entries, token)
 }
 
 fn entries<'a>(issue: &'a Issue, fields: &'a [String]) -> impl Iterator<Item = (At, &'a History)> {
@@ -152,7 +154,7 @@ fn entries<'a>(issue: &'a Issue, fields: &'a [String]) -> impl Iterator<Item = (
 }
 
 /// Entries stay in the order of their dates; an issue's entries of this page stand together under its id.
-fn render_changes(world: &World, entries: &[(At, &History)], token: Option<String>) -> Answer {
+fn render_changes((world, shape): (&World, Shape), entries: &[(At, &History)], token: Option<String>) -> Answer {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct OfIssue<'a> {
@@ -160,7 +162,7 @@ fn render_changes(world: &World, entries: &[(At, &History)], token: Option<Strin
         change_histories: Vec<HistoryView<'a>>,
     }
     let site = world.read();
-    let lens = Lens::new(&site, world.config(), Shape::V3);
+    let lens = Lens::new(&site, world.config(), shape);
     let mut grouped: Vec<(u64, OfIssue<'_>)> = Vec::new();
     let mut places = std::collections::HashMap::new();
     for ((_, id, _), history) in entries {

@@ -23,7 +23,13 @@ use crate::world::{World, adf};
 /// The most comments a page holds.
 const PAGE: usize = 100;
 
-pub(super) async fn list(State(world): Site, Extension(caller): Asking, Path(id): Path<String>, uri: Uri) -> Answer {
+pub(super) async fn list(
+    State(world): Site,
+    shape: Shape,
+    Extension(caller): Asking,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Answer {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Comments<T> {
@@ -41,7 +47,7 @@ pub(super) async fn list(State(world): Site, Extension(caller): Asking, Path(id)
         Some(_) => return Err(Refusal::bad("Comments can only be ordered by created.")),
     }
     let site = world.read();
-    let lens = Lens::new(&site, world.config(), Shape::V3);
+    let lens = Lens::new(&site, world.config(), shape);
     let shown = slice(&sorted, start_at, max_results);
     let total = sorted.len();
     if params.names("expand", "renderedBody") {
@@ -69,25 +75,36 @@ fn in_full(lens: Lens<'_>, issue: u64, comment: &Comment, expand: &[String]) -> 
 
 pub(super) async fn get(
     State(world): Site,
+    shape: Shape,
     Extension(caller): Asking,
     Path((id, comment)): Path<(String, String)>,
     uri: Uri,
 ) -> Answer {
-    show(&world, caller, &id, number(&comment)?, (&Params::of(&uri), StatusCode::OK))
+    show((&world, shape, caller), (&id, number(&comment)?), (&Params::of(&uri), StatusCode::OK))
 }
 
-fn show(world: &World, caller: Caller, id: &str, comment: u64, (params, status): (&Params, StatusCode)) -> Answer {
+fn show(
+    (world, shape, caller): (&World, Shape, Caller),
+    (id, comment): (&str, u64),
+    (params, status): (&Params, StatusCode),
+) -> Answer {
     let issue = find(world, caller, id)?;
     let site = world.read();
     let seen = issue.seen_comments();
     let comment = seen.iter().find(|it| it.id == comment).ok_or(EditError::NoSuchComment(comment))?;
-    let lens = Lens::new(&site, world.config(), Shape::V3);
+    let lens = Lens::new(&site, world.config(), shape);
     let value = in_full(lens, issue.id, comment, &params.list("expand"));
     if status == StatusCode::CREATED { answer::created(&value) } else { answer::ok(&value) }
 }
 
 /// Comments by their ids, wherever they are; those the caller cannot see are missing.
-pub(super) async fn by_ids(State(world): Site, Extension(caller): Asking, uri: Uri, bytes: Bytes) -> Answer {
+pub(super) async fn by_ids(
+    State(world): Site,
+    shape: Shape,
+    Extension(caller): Asking,
+    uri: Uri,
+    bytes: Bytes,
+) -> Answer {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Ask {
@@ -98,7 +115,7 @@ pub(super) async fn by_ids(State(world): Site, Extension(caller): Asking, uri: U
         return Err(Refusal::bad("The number of comment ids must be between 1 and 1000."));
     }
     let site = world.read();
-    let lens = Lens::new(&site, world.config(), Shape::V3);
+    let lens = Lens::new(&site, world.config(), shape);
     let seen = site.issues.values().filter(|issue| caller == Caller::Account && site.sees(issue));
     let found = seen.flat_map(|issue| issue.seen_comments().into_iter().map(|comment| (issue.id, comment)));
     let expand = params.list("expand");
@@ -120,9 +137,9 @@ struct Written {
 }
 
 impl Written {
-    /// The text, or why it is none. Plain strings were the old API's way.
-    fn text(&self, caller: Caller, most: usize) -> Result<Text, Refusal> {
-        text(&self.body, most).map_err(|words| {
+    /// The text, or why it is none.
+    fn text(&self, caller: Caller, shape: Shape, most: usize) -> Result<Text, Refusal> {
+        text(&self.body, shape, most).map_err(|words| {
             let forbidden = "You do not have the permission to comment on this issue.".to_owned();
             let messages = if caller == Caller::Anonymous { vec![forbidden] } else { Vec::new() };
             Refusal::Fields(messages, [("comment".to_owned(), words)].into())
@@ -130,12 +147,13 @@ impl Written {
     }
 }
 
-/// Reads the body of a comment.
-pub(super) fn text(body: &Value, most: usize) -> Result<Text, String> {
-    if !adf::is_document(body) {
-        return Err("Comment body is not valid!".into());
-    }
-    let text = Text::Document(body.clone().into());
+/// Reads the body of a comment: a document in version 3, a string in version 2.
+pub(super) fn text(body: &Value, shape: Shape, most: usize) -> Result<Text, String> {
+    let text = match (shape, body) {
+        (Shape::V3, body) if adf::is_document(body) => Text::Document(body.clone().into()),
+        (Shape::V2, Value::String(words)) if !words.trim().is_empty() => Text::Written(words.clone()),
+        _ => return Err("Comment body is not valid!".into()),
+    };
     match text.wiki().chars().count() {
         count if count > most => Err(too_long(most)),
         _ => Ok(text),
@@ -150,6 +168,7 @@ pub(super) fn too_long(most: usize) -> String {
 
 pub(super) async fn add(
     State(world): Site,
+    shape: Shape,
     Extension(caller): Asking,
     author: Result<Author, Refusal>,
     Path(id): Path<String>,
@@ -157,18 +176,19 @@ pub(super) async fn add(
     bytes: Bytes,
 ) -> Answer {
     let written: Written = answer::body(&bytes)?;
-    let text = written.text(caller, world.config().issue_limits.text)?;
+    let text = written.text(caller, shape, world.config().issue_limits.text)?;
     let Author(by) = author?;
     let issue = find_to_change(&world, caller, &id)?.id.to_string();
     let properties = by_key(written.properties);
     let comment = world.comment_as(by, &issue, |comment| {
         comment.write(text, written.visibility, properties);
     })?;
-    show(&world, caller, &issue, comment, (&Params::of(&uri), StatusCode::CREATED))
+    show((&world, shape, caller), (&issue, comment), (&Params::of(&uri), StatusCode::CREATED))
 }
 
 pub(super) async fn edit(
     State(world): Site,
+    shape: Shape,
     Extension(caller): Asking,
     Author(by): Author,
     Path((id, comment)): Path<(String, String)>,
@@ -176,14 +196,14 @@ pub(super) async fn edit(
     bytes: Bytes,
 ) -> Answer {
     let written: Written = answer::body(&bytes)?;
-    let text = written.text(caller, world.config().issue_limits.text)?;
+    let text = written.text(caller, shape, world.config().issue_limits.text)?;
     let comment = number(&comment)?;
     let issue = seen_comment(&world, caller, &id, comment)?;
     let properties = by_key(written.properties);
     world.edit_comment_as(by, &issue, comment, |comment| {
         comment.write(text, written.visibility, properties);
     })?;
-    show(&world, caller, &issue, comment, (&Params::of(&uri), StatusCode::OK))
+    show((&world, shape, caller), (&issue, comment), (&Params::of(&uri), StatusCode::OK))
 }
 
 pub(super) async fn delete(

@@ -73,11 +73,11 @@ impl Ask {
 
 /// The secret is never told again.
 fn show(world: &World, hook: &Hook, admin: &Admin) -> Value {
-    let site = &world.config().name;
+    let origin = world.config().origin();
     json!({
         "name": admin.name, "description": admin.description, "url": hook.url, "excludeBody": admin.exclude_body,
         "events": hook.events, "filters": {SECTION: hook.jql}, "enabled": admin.enabled,
-        "self": format!("https://{site}.atlassian.net/rest/webhooks/1.0/webhook/{}", hook.id),
+        "self": format!("{origin}/rest/webhooks/1.0/webhook/{}", hook.id),
         "lastUpdated": admin.updated.timestamp_millis(), "isSigned": admin.secret.is_some(),
     })
 }

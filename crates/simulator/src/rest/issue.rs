@@ -20,20 +20,26 @@ use crate::world::view::{Extent, Extras, IssueView, Lens};
 /// The most changelog entries a page of their own holds, and GET issue embeds.
 const PAGE: usize = 100;
 
-pub(super) async fn get(State(world): Site, Extension(caller): Asking, Path(id): Path<String>, uri: Uri) -> Answer {
+pub(super) async fn get(
+    State(world): Site,
+    shape: Shape,
+    Extension(caller): Asking,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Answer {
     let issue = find(&world, caller, &id)?;
-    show(&world, &issue, &Params::of(&uri))
+    show(&world, shape, &issue, &Params::of(&uri))
 }
 
 /// An issue as the parameters of GET issue have it.
-pub(super) fn show(world: &World, issue: &Issue, params: &Params) -> Answer {
+pub(super) fn show(world: &World, shape: Shape, issue: &Issue, params: &Params) -> Answer {
     if world.door.is_poisoned(std::iter::once(issue.id)) {
         return Err(Refusal::broken(StatusCode::INTERNAL_SERVER_ERROR));
     }
     let site = world.read();
     let fields = Selection::parse(&params.list("fields"), "*all");
     let extras = Extras::new(&params.list("expand"), params.list("properties"));
-    let lens = Lens::new(&site, world.config(), Shape::V3).with(&extras);
+    let lens = Lens::new(&site, world.config(), shape).with(&extras);
     fail_fast(lens, params, &fields, std::iter::once(issue))?;
     let histories = extras.has("changelog").then_some(PAGE);
     let extent = Extent { fields: &fields, comments: world.config().embedded_comment_cap, histories };
@@ -57,6 +63,7 @@ pub(super) fn fail_fast<'a>(
 /// Oldest first.
 pub(super) async fn changelog(
     State(world): Site,
+    shape: Shape,
     Extension(caller): Asking,
     Path(id): Path<String>,
     uri: Uri,
@@ -64,7 +71,7 @@ pub(super) async fn changelog(
     let issue = find(&world, caller, &id)?;
     let part = Params::of(&uri).page(PAGE, PAGE)?;
     let site = world.read();
-    let lens = Lens::new(&site, world.config(), Shape::V3);
+    let lens = Lens::new(&site, world.config(), shape);
     let shown = slice(&issue.histories, part.0, part.1).iter();
     let values = shown.map(|history| HistoryView { lens, history, clock: Clock::Text }).collect();
     let link = format!("{}/issue/{}/changelog", lens.deck.base, issue.id);

@@ -38,7 +38,13 @@ impl Named {
 }
 
 /// A link that is there already is as good as a new one. On the outward issue it shows the inward one.
-pub(super) async fn add(State(world): Site, Extension(caller): Asking, Author(by): Author, bytes: Bytes) -> Answer {
+pub(super) async fn add(
+    State(world): Site,
+    shape: Shape,
+    Extension(caller): Asking,
+    Author(by): Author,
+    bytes: Bytes,
+) -> Answer {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase", deny_unknown_fields)]
     struct Ask {
@@ -66,7 +72,7 @@ pub(super) async fn add(State(world): Site, Extension(caller): Asking, Author(by
         }
     }
     let most = world.config().issue_limits.text;
-    let comment = ask.comment.map(|comment| comments::text(&comment["body"], most));
+    let comment = ask.comment.map(|comment| comments::text(&comment["body"], shape, most));
     let comment = comment.transpose().map_err(|words| Refusal::field("comment", words))?;
     world.link_as(by.clone(), kind, &inward, &outward)?;
     if let Some(text) = comment {
@@ -75,10 +81,10 @@ pub(super) async fn add(State(world): Site, Extension(caller): Asking, Author(by
     answer::empty(StatusCode::CREATED)
 }
 
-pub(super) async fn get(State(world): Site, Extension(caller): Asking, Path(id): Path<String>) -> Answer {
+pub(super) async fn get(State(world): Site, shape: Shape, Extension(caller): Asking, Path(id): Path<String>) -> Answer {
     let (number, issue) = seen(&world, caller, &id)?;
     let site = world.read();
-    let lens = Lens::new(&site, world.config(), Shape::V3);
+    let lens = Lens::new(&site, world.config(), shape);
     let found = site.issues.get(&issue).and_then(|issue| issue.links.iter().find(|link| link.id == number));
     let link = found.ok_or(EditError::NoSuchLink(number))?;
     let (one, other) = (Mini::of(lens, issue), Mini::of(lens, link.other));
@@ -117,9 +123,15 @@ fn seen(world: &World, caller: Caller, id: &str) -> Result<(u64, u64), Refusal> 
 }
 
 /// All of an issue's links to the outside; with `globalId` the one that has it.
-pub(super) async fn remote(State(world): Site, Extension(caller): Asking, Path(id): Path<String>, uri: Uri) -> Answer {
+pub(super) async fn remote(
+    State(world): Site,
+    shape: Shape,
+    Extension(caller): Asking,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Answer {
     let (issue, params) = (find(&world, caller, &id)?, Params::of(&uri));
-    let base = Shape::V3.base(&world.config().name);
+    let base = shape.base(&world.config().origin());
     let show = |link: &RemoteLink| remote_json(&base, issue.id, link);
     match params.one("globalId") {
         Some(global) => {
@@ -132,12 +144,13 @@ pub(super) async fn remote(State(world): Site, Extension(caller): Asking, Path(i
 
 pub(super) async fn one_remote(
     State(world): Site,
+    shape: Shape,
     Extension(caller): Asking,
     Path((id, link)): Path<(String, String)>,
 ) -> Answer {
     let issue = find(&world, caller, &id)?;
     let found = issue.remote_links.iter().find(|it| it.id.to_string() == link).ok_or_else(no_remote_link)?;
-    answer::ok(&remote_json(&Shape::V3.base(&world.config().name), issue.id, found))
+    answer::ok(&remote_json(&shape.base(&world.config().origin()), issue.id, found))
 }
 
 fn no_remote_link() -> Refusal {
@@ -161,6 +174,7 @@ fn remote_json(base: &str, issue: u64, link: &RemoteLink) -> Value {
 /// The same global id updates instead of adding: a write that can be repeated.
 pub(super) async fn set_remote(
     State(world): Site,
+    shape: Shape,
     Extension(caller): Asking,
     Author(by): Author,
     Path(id): Path<String>,
@@ -186,7 +200,7 @@ pub(super) async fn set_remote(
     let application = ask.application.filter(Value::is_object).unwrap_or_else(|| json!({}));
     let draft = RemoteDraft { global_id: ask.global_id, relationship: ask.relationship, application, object };
     let (link, freshness) = world.set_remote_link(by, &issue.to_string(), draft)?;
-    let base = Shape::V3.base(&world.config().name);
+    let base = shape.base(&world.config().origin());
     let made = json!({"id": link, "self": format!("{base}/issue/{issue}/remotelink/{link}")});
     if freshness == Freshness::New { answer::created(&made) } else { answer::ok(&made) }
 }

@@ -93,7 +93,7 @@ async fn sites(State(world): State<Arc<World>>, headers: HeaderMap) -> Response 
     let name = &world.config().name;
     let scopes: Vec<_> = grant.scopes.iter().filter(|scope| *scope != "offline_access").collect();
     let site = json!({
-        "id": world.cloud_id(), "url": format!("https://{name}.atlassian.net"), "name": name, "scopes": scopes,
+        "id": world.cloud_id(), "url": world.config().origin(), "name": name, "scopes": scopes,
         "avatarUrl": format!("https://avatars.example.com/site/{name}.png"),
     });
     answer::with_status(StatusCode::OK, &[site])

@@ -13,16 +13,16 @@ use super::{issue, projects};
 use crate::world::people::{Person, Shape, profile};
 
 /// A bare array; the client pages until it is empty.
-pub(super) async fn search(State(world): Site, Extension(caller): Asking, uri: Uri) -> Answer {
+pub(super) async fn search(State(world): Site, shape: Shape, Extension(caller): Asking, uri: Uri) -> Answer {
     let (start, most) = Params::of(&uri).page(50, 1000)?;
     let site = world.read();
     let all = if caller == Caller::Account { site.people.as_slice() } else { &[] };
-    let base = &site.cards.of(Shape::V3).base;
+    let base = &site.cards.of(shape).base;
     let users: Vec<Value> = slice(all, start, most).iter().map(|person| profile(base, person)).collect();
     answer::ok(&users)
 }
 
-pub(super) async fn get(State(world): Site, Extension(caller): Asking, uri: Uri) -> Answer {
+pub(super) async fn get(State(world): Site, shape: Shape, Extension(caller): Asking, uri: Uri) -> Answer {
     answer::signed_in(caller)?;
     let params = Params::of(&uri);
     let account = params.one("accountId").ok_or_else(|| Refusal::bad("The accountId query parameter is required."))?;
@@ -30,11 +30,11 @@ pub(super) async fn get(State(world): Site, Extension(caller): Asking, uri: Uri)
     let person = site.people.iter().find(|person| &*person.account_id == account);
     let person = person
         .ok_or_else(|| Refusal::not_found("Specified user does not exist or you do not have required permissions"))?;
-    answer::ok(&profile(&site.cards.of(Shape::V3).base, person))
+    answer::ok(&profile(&site.cards.of(shape).base, person))
 }
 
 /// Those of the accounts that exist, as a page.
-pub(super) async fn bulk(State(world): Site, Extension(caller): Asking, uri: Uri) -> Answer {
+pub(super) async fn bulk(State(world): Site, shape: Shape, Extension(caller): Asking, uri: Uri) -> Answer {
     answer::signed_in(caller)?;
     let params = Params::of(&uri);
     let (part, accounts) = (params.page(10, 200)?, params.list("accountId"));
@@ -42,7 +42,7 @@ pub(super) async fn bulk(State(world): Site, Extension(caller): Asking, uri: Uri
         return Err(Refusal::bad("At least one accountId query parameter is required."));
     }
     let site = world.read();
-    let base = &site.cards.of(Shape::V3).base;
+    let base = &site.cards.of(shape).base;
     let asked = |person: &&Person| accounts.iter().any(|account| **account == *person.account_id);
     let all: Vec<&Person> = site.people.iter().filter(asked).collect();
     let values: Vec<Value> = slice(&all, part.0, part.1).iter().map(|person| profile(base, person)).collect();
@@ -51,11 +51,11 @@ pub(super) async fn bulk(State(world): Site, Extension(caller): Asking, uri: Uri
 }
 
 /// Never answered to nobody: this is how a client notices that its token is dead, or somebody else's.
-pub(super) async fn myself(State(world): Site, who: Option<Extension<Who>>) -> Answer {
+pub(super) async fn myself(State(world): Site, shape: Shape, who: Option<Extension<Who>>) -> Answer {
     let Some(Extension(who)) = who else { return Err(Refusal::unauthenticated()) };
     let site = world.read();
     let me = site.people.iter().find(|person| person.account_id == who.account);
-    answer::ok(&profile(&site.cards.of(Shape::V3).base, me.ok_or_else(Refusal::unauthenticated)?))
+    answer::ok(&profile(&site.cards.of(shape).base, me.ok_or_else(Refusal::unauthenticated)?))
 }
 
 /// Key, name, and whether it is about projects.

@@ -21,26 +21,41 @@ use crate::world::view::Lens;
 const RETENTION: chrono::TimeDelta = chrono::TimeDelta::days(60);
 
 /// At most 100 a page, whatever was asked for; live projects unless `status` says otherwise.
-pub(super) async fn search(State(world): Site, Extension(caller): Asking, uri: Uri) -> Answer {
+pub(super) async fn search(State(world): Site, shape: Shape, Extension(caller): Asking, uri: Uri) -> Answer {
     let params = Params::of(&uri);
     let part = params.page(50, 100)?;
     let site = world.read();
-    let mut all: Vec<usize> =
-        (0..site.projects.len()).filter(|place| caller == Caller::Account && listed(&site, &params, *place)).collect();
-    order(&site, &params, &mut all)?;
-    let lens = Lens::new(&site, world.config(), Shape::V3);
-    let insight = params.names("expand", "insight").then(|| insights(&site));
-    let values: Vec<Value> = slice(&all, part.0, part.1)
-        .iter()
-        .map(|place| {
-            let mut value = listed_project(lens, &params, *place);
-            if let (Some(of), Some(fields)) = (&insight, value.as_object_mut()) {
-                fields.insert("insight".into(), insight_json(lens, of.get(place)));
-            }
-            value
-        })
-        .collect();
+    let all = roster(&site, caller, &params)?;
+    let lens = Lens::new(&site, world.config(), shape);
+    let values = show(lens, &params, slice(&all, part.0, part.1));
     answer::ok(&Page::new(&address(lens, &params), part, all.len(), values))
+}
+
+/// Every live project at once, as a bare array: deprecated, and what older clients ask. It has no filters.
+pub(super) async fn list(State(world): Site, shape: Shape, Extension(caller): Asking, uri: Uri) -> Answer {
+    let site = world.read();
+    let all = roster(&site, caller, &Params::default())?;
+    answer::ok(&show(Lens::new(&site, world.config(), shape), &Params::of(&uri), &all))
+}
+
+/// The projects a list is made of, in its order; nobody sees none.
+fn roster(site: &Store, caller: Caller, params: &Params) -> Result<Vec<usize>, Refusal> {
+    let is_listed = |place: &usize| caller == Caller::Account && listed(site, params, *place);
+    let mut all: Vec<usize> = (0..site.projects.len()).filter(is_listed).collect();
+    order(site, params, &mut all)?;
+    Ok(all)
+}
+
+fn show(lens: Lens<'_>, params: &Params, places: &[usize]) -> Vec<Value> {
+    let insight = params.names("expand", "insight").then(|| insights(lens.state));
+    let with_insight = |place: &usize| {
+        let mut value = listed_project(lens, params, *place);
+        if let (Some(of), Some(fields)) = (&insight, value.as_object_mut()) {
+            fields.insert("insight".into(), insight_json(lens, of.get(place)));
+        }
+        value
+    };
+    places.iter().map(with_insight).collect()
 }
 
 /// The list's address with the filters it was asked with, so that the next page is one of the same list.
@@ -142,10 +157,16 @@ fn end(lens: Lens<'_>, project: &Project) -> Vec<(&'static str, Value)> {
 }
 
 /// Keys are case sensitive here, unlike those of issues; former keys resolve.
-pub(super) async fn get(State(world): Site, Extension(caller): Asking, Path(id): Path<String>, uri: Uri) -> Answer {
+pub(super) async fn get(
+    State(world): Site,
+    shape: Shape,
+    Extension(caller): Asking,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Answer {
     let (site, params) = (world.read(), Params::of(&uri));
     let place = find(&site, caller, &id)?;
-    let lens = Lens::new(&site, world.config(), Shape::V3);
+    let lens = Lens::new(&site, world.config(), shape);
     let mut value = listed_project(lens, &params, place);
     if let Some(fields) = value.as_object_mut() {
         let base = &lens.deck.base;
@@ -181,10 +202,15 @@ pub(super) fn find(site: &Store, caller: Caller, id: &str) -> Result<usize, Refu
 }
 
 /// Every issue type of a project with the statuses of its workflow.
-pub(super) async fn statuses(State(world): Site, Extension(caller): Asking, Path(id): Path<String>) -> Answer {
+pub(super) async fn statuses(
+    State(world): Site,
+    shape: Shape,
+    Extension(caller): Asking,
+    Path(id): Path<String>,
+) -> Answer {
     let site = world.read();
     find(&site, caller, &id)?;
-    let deck = site.cards.of(Shape::V3);
+    let deck = site.cards.of(shape);
     let statuses = Status::ALL.map(|status| deck.status(status));
     let of_type = |kind: IssueType| {
         json!({

@@ -30,8 +30,8 @@ fn one_field(field: &Field) -> Value {
 }
 
 /// Statuses of active workflows, and one that only an old issue could have.
-pub(super) async fn statuses(State(world): Site) -> Answer {
-    let base = Shape::V3.base(&world.config().name);
+pub(super) async fn statuses(State(world): Site, shape: Shape) -> Answer {
+    let base = shape.base(&world.config().origin());
     let mut all: Vec<Value> = Status::ALL.map(|status| status_json(&base, status)).into();
     let mut old = status_json(&base, Status::ToDo);
     if let Some(fields) = old.as_object_mut() {
@@ -44,7 +44,7 @@ pub(super) async fn statuses(State(world): Site) -> Answer {
 }
 
 /// The administrator's list: one status no workflow uses is here and not in `/status`, the old one is missing.
-pub(super) async fn search_statuses(State(world): Site, Extension(caller): Asking, uri: Uri) -> Answer {
+pub(super) async fn search_statuses(State(world): Site, shape: Shape, Extension(caller): Asking, uri: Uri) -> Answer {
     answer::signed_in(caller)?;
     let part = Params::of(&uri).page(200, 200)?;
     let entry = |id: &str, name: &str, category: &str| {
@@ -62,23 +62,23 @@ pub(super) async fn search_statuses(State(world): Site, Extension(caller): Askin
     };
     let mut all: Vec<Value> = Status::ALL.map(known).into();
     all.push(entry("10009", "Parked", "TODO"));
-    let link = format!("{}/statuses/search", Shape::V3.base(&world.config().name));
+    let link = format!("{}/statuses/search", shape.base(&world.config().origin()));
     let values = slice(&all, part.0, part.1).to_vec();
     answer::ok(&Page::new(&link, part, all.len(), values))
 }
 
-pub(super) async fn issue_types(State(world): Site) -> Answer {
-    let base = Shape::V3.base(&world.config().name);
+pub(super) async fn issue_types(State(world): Site, shape: Shape) -> Answer {
+    let base = shape.base(&world.config().origin());
     answer::ok(&IssueType::ALL.map(|kind| type_json(&base, kind)))
 }
 
-pub(super) async fn priorities(State(world): Site) -> Answer {
-    let base = Shape::V3.base(&world.config().name);
+pub(super) async fn priorities(State(world): Site, shape: Shape) -> Answer {
+    let base = shape.base(&world.config().origin());
     answer::ok(&Priority::ALL.map(|priority| priority_json(&base, priority)))
 }
 
-pub(super) async fn search_priorities(State(world): Site, uri: Uri) -> Answer {
-    let (base, part) = (Shape::V3.base(&world.config().name), Params::of(&uri).page(50, 50)?);
+pub(super) async fn search_priorities(State(world): Site, shape: Shape, uri: Uri) -> Answer {
+    let (base, part) = (shape.base(&world.config().origin()), Params::of(&uri).page(50, 50)?);
     let mut all = Priority::ALL.map(|priority| priority_json(&base, priority));
     for fields in all.iter_mut().filter_map(Value::as_object_mut) {
         // False for every one of them on real sites, too.
@@ -88,8 +88,8 @@ pub(super) async fn search_priorities(State(world): Site, uri: Uri) -> Answer {
     answer::ok(&Page::new(&format!("{base}/priority/search"), part, all.len(), values))
 }
 
-pub(super) async fn link_types(State(world): Site) -> Answer {
-    let base = Shape::V3.base(&world.config().name);
+pub(super) async fn link_types(State(world): Site, shape: Shape) -> Answer {
+    let base = shape.base(&world.config().origin());
     answer::ok(&json!({"issueLinkTypes": LinkType::ALL.map(|kind| link_type(&base, kind))}))
 }
 
@@ -101,14 +101,14 @@ pub(super) fn link_type(base: &str, kind: LinkType) -> Value {
 }
 
 /// Answered to everybody.
-pub(super) async fn server_info(State(world): Site) -> Answer {
+pub(super) async fn server_info(State(world): Site, shape: Shape) -> Answer {
     let config = world.config();
     let site = world.read();
     answer::ok(&json!({
-        "baseUrl": format!("https://{}.atlassian.net", config.name),
+        "baseUrl": config.origin(),
         "version": "1001.0.0-SNAPSHOT", "versionNumbers": [1001, 0, 0], "deploymentType": "Cloud",
         "buildNumber": 100_290, "serverTitle": "Jira",
-        "serverTime": Lens::new(&site, config, Shape::V3).time(world.now()),
+        "serverTime": Lens::new(&site, config, shape).time(world.now()),
         "serverTimeZone": config.account_time_zone.name(),
     }))
 }

@@ -14,13 +14,14 @@ use crate::world::view::meta::{self, Screens};
 
 pub(super) async fn transitions(
     State(world): Site,
+    shape: Shape,
     Extension(caller): Asking,
     Path(id): Path<String>,
     uri: Uri,
 ) -> Answer {
     let (issue, params) = (issue::find(&world, caller, &id)?, Params::of(&uri));
     let site = world.read();
-    let lens = Lens::new(&site, world.config(), Shape::V3);
+    let lens = Lens::new(&site, world.config(), shape);
     let screens = if params.names("expand", "transitions.fields") { Screens::Shown } else { Screens::Hidden };
     let mut ways = meta::transitions(lens, &issue, screens);
     if let Some(id) = params.one("transitionId") {
@@ -34,6 +35,7 @@ pub(super) async fn transitions(
 
 pub(super) async fn issue_types(
     State(world): Site,
+    shape: Shape,
     Extension(caller): Asking,
     Path(project): Path<String>,
     uri: Uri,
@@ -41,7 +43,7 @@ pub(super) async fn issue_types(
     let (start, most) = part(&uri)?;
     let site = world.read();
     projects::find(&site, caller, &project)?;
-    let base = &site.cards.of(Shape::V3).base;
+    let base = &site.cards.of(shape).base;
     let all = IssueType::ALL.map(|kind| type_json(base, kind));
     let shown = slice(&all, start, most);
     answer::ok(&json!({"startAt": start, "maxResults": most, "total": all.len(), "issueTypes": shown}))
@@ -49,6 +51,7 @@ pub(super) async fn issue_types(
 
 pub(super) async fn fields(
     State(world): Site,
+    shape: Shape,
     Extension(caller): Asking,
     Path((project, kind)): Path<(String, String)>,
     uri: Uri,
@@ -58,7 +61,7 @@ pub(super) async fn fields(
     let place = projects::find(&site, caller, &project)?;
     let kind = IssueType::ALL.into_iter().find(|it| it.id() == kind);
     let kind = kind.ok_or_else(|| Refusal::not_found("The issue type does not exist."))?;
-    let lens = Lens::new(&site, world.config(), Shape::V3);
+    let lens = Lens::new(&site, world.config(), shape);
     let all: Vec<Value> = meta::create_screen(kind)
         .into_iter()
         .map(|(field, required)| {

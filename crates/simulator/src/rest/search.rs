@@ -39,7 +39,12 @@ struct Ask {
     _fields_by_keys: Option<bool>,
 }
 
-pub(super) async fn get(State(world): State<Arc<World>>, Extension(caller): Extension<Caller>, uri: Uri) -> Answer {
+pub(super) async fn get(
+    State(world): State<Arc<World>>,
+    shape: Shape,
+    Extension(caller): Extension<Caller>,
+    uri: Uri,
+) -> Answer {
     let params = Params::of(&uri);
     let reconcile = params.list("reconcileIssues").iter().filter_map(|id| id.parse().ok()).collect();
     let ask = Ask {
@@ -52,16 +57,17 @@ pub(super) async fn get(State(world): State<Arc<World>>, Extension(caller): Exte
         properties: Some(params.list("properties")),
         ..Ask::default()
     };
-    run(&world, caller, &ask, &params)
+    run((&world, shape, caller), &ask, &params)
 }
 
 pub(super) async fn post(
     State(world): State<Arc<World>>,
+    shape: Shape,
     Extension(caller): Extension<Caller>,
     bytes: Bytes,
 ) -> Answer {
     // The body has no `failFast`: nothing ever fails for a single field.
-    run(&world, caller, &answer::body(&bytes)?, &Params::default())
+    run((&world, shape, caller), &answer::body(&bytes)?, &Params::default())
 }
 
 /// How many issues search sees; stale like the index.
@@ -95,7 +101,7 @@ pub(super) async fn gone() -> Refusal {
     Refusal::Said(StatusCode::GONE, words.into())
 }
 
-fn run(world: &World, caller: Caller, ask: &Ask, params: &Params) -> Answer {
+fn run((world, shape, caller): (&World, Shape, Caller), ask: &Ask, params: &Params) -> Answer {
     let most = ask.max_results.unwrap_or(50);
     if !(1..=5000).contains(&most) {
         return Err(Refusal::bad("The max results parameter has to be between 1 and 5,000."));
@@ -131,7 +137,7 @@ fn run(world: &World, caller: Caller, ask: &Ask, params: &Params) -> Answer {
     let token = page.more.then(|| page.issues.last().map(|last| Cursor::after(last, text, now).write())).flatten();
     let expand = ask.expand.as_deref().unwrap_or_default();
     let extras = Extras::new(&[expand.to_owned()], properties.to_vec());
-    render(world, &site, &page.issues, &Rendering { fields, extras, token, params })
+    render(world, &site, &page.issues, &Rendering { fields, extras, token, params, shape })
 }
 
 fn nothing() -> Answer {
@@ -191,6 +197,7 @@ struct Rendering<'a> {
     extras: Extras,
     token: Option<String>,
     params: &'a Params,
+    shape: Shape,
 }
 
 fn render(world: &World, site: &Site, issues: &[&Issue], how: &Rendering<'_>) -> Answer {
@@ -211,7 +218,7 @@ fn render(world: &World, site: &Site, issues: &[&Issue], how: &Rendering<'_>) ->
     }
     let config = world.config();
     let of_each = how.extras.of_each();
-    let lens = Lens::new(site, config, Shape::V3).with(&of_each);
+    let lens = Lens::new(site, config, how.shape).with(&of_each);
     issue::fail_fast(lens, how.params, &how.fields, issues.iter().copied())?;
     let histories = how.extras.has("changelog").then_some(config.embedded_history_cap);
     let extent = Extent { fields: &how.fields, comments: config.embedded_comment_cap, histories };

@@ -24,7 +24,13 @@ use crate::world::view::parts::WorklogView;
 /// Entries of a page of the feeds; more only when they happened in the same millisecond.
 const FEED_PAGE: usize = 1000;
 
-pub(super) async fn list(State(world): Site, Extension(caller): Asking, Path(id): Path<String>, uri: Uri) -> Answer {
+pub(super) async fn list(
+    State(world): Site,
+    shape: Shape,
+    Extension(caller): Asking,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Answer {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Worklogs<'a> {
@@ -40,7 +46,7 @@ pub(super) async fn list(State(world): Site, Extension(caller): Asking, Path(id)
     let started = |worklog: &&Worklog| (after..before).contains(&worklog.started.timestamp_millis());
     let all: Vec<&Worklog> = issue.worklogs.iter().filter(started).collect();
     let site = world.read();
-    let lens = Lens::new(&site, world.config(), Shape::V3);
+    let lens = Lens::new(&site, world.config(), shape);
     let shown = slice(&all, start_at, max_results).iter();
     let worklogs = shown.map(|worklog| WorklogView { lens, issue: issue.id, worklog }).collect();
     answer::ok(&Worklogs { start_at, max_results, total: all.len(), worklogs })
@@ -48,22 +54,23 @@ pub(super) async fn list(State(world): Site, Extension(caller): Asking, Path(id)
 
 pub(super) async fn get(
     State(world): Site,
+    shape: Shape,
     Extension(caller): Asking,
     Path((id, worklog)): Path<(String, String)>,
 ) -> Answer {
-    answer::ok(&show(&world, caller, &id, number(&worklog)?)?)
+    answer::ok(&show((&world, shape, caller), &id, number(&worklog)?)?)
 }
 
-fn show(world: &World, caller: Caller, id: &str, worklog: u64) -> Result<Value, Refusal> {
+fn show((world, shape, caller): (&World, Shape, Caller), id: &str, worklog: u64) -> Result<Value, Refusal> {
     let issue = find(world, caller, id)?;
     let site = world.read();
-    let lens = Lens::new(&site, world.config(), Shape::V3);
+    let lens = Lens::new(&site, world.config(), shape);
     let found = issue.worklogs.iter().find(|it| it.id == worklog).ok_or(EditError::NoSuchWorklog(worklog))?;
     Ok(serde_json::to_value(WorklogView { lens, issue: issue.id, worklog: found }).unwrap_or_default())
 }
 
 /// Worklogs by their ids, as a bare array; those the caller cannot see are missing.
-pub(super) async fn by_ids(State(world): Site, Extension(caller): Asking, bytes: Bytes) -> Answer {
+pub(super) async fn by_ids(State(world): Site, shape: Shape, Extension(caller): Asking, bytes: Bytes) -> Answer {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Ask {
@@ -74,7 +81,7 @@ pub(super) async fn by_ids(State(world): Site, Extension(caller): Asking, bytes:
         return Err(Refusal::bad("The number of worklog ids must not exceed 1000."));
     }
     let site = world.read();
-    let lens = Lens::new(&site, world.config(), Shape::V3);
+    let lens = Lens::new(&site, world.config(), shape);
     let seen = site.issues.values().filter(|issue| caller == Caller::Account && site.sees(issue));
     let all = seen.flat_map(|issue| issue.worklogs.iter().map(|worklog| (issue.id, worklog)));
     let asked = all.filter(|(_, worklog)| ids.contains(&worklog.id));
@@ -82,22 +89,22 @@ pub(super) async fn by_ids(State(world): Site, Extension(caller): Asking, bytes:
     answer::ok(&views)
 }
 
-pub(super) async fn updated(State(world): Site, Extension(caller): Asking, uri: Uri) -> Answer {
+pub(super) async fn updated(State(world): Site, shape: Shape, Extension(caller): Asking, uri: Uri) -> Answer {
     let site = world.read();
     let seen = site.issues.values().filter(|issue| caller == Caller::Account && site.sees(issue));
     let all = seen.flat_map(|issue| issue.worklogs.iter());
     let all = all.map(|worklog| (worklog.updated, worklog.id)).collect();
-    feed(&world, &Params::of(&uri), "updated", all)
+    feed((&world, shape), &Params::of(&uri), "updated", all)
 }
 
-pub(super) async fn deleted(State(world): Site, Extension(caller): Asking, uri: Uri) -> Answer {
+pub(super) async fn deleted(State(world): Site, shape: Shape, Extension(caller): Asking, uri: Uri) -> Answer {
     let site = world.read();
     let all = if caller == Caller::Account { site.deleted_worklogs.clone() } else { Vec::new() };
-    feed(&world, &Params::of(&uri), "deleted", all)
+    feed((&world, shape), &Params::of(&uri), "deleted", all)
 }
 
 /// What happened after `since`, oldest first, without the last minute before the request.
-fn feed(world: &World, params: &Params, what: &str, mut all: Vec<(DateTime<Utc>, u64)>) -> Answer {
+fn feed((world, shape): (&World, Shape), params: &Params, what: &str, mut all: Vec<(DateTime<Utc>, u64)>) -> Answer {
     let since = params.number("since")?.unwrap_or(0);
     let until = world.now() - TimeDelta::minutes(1);
     all.retain(|(at, _)| at.timestamp_millis() > since && *at <= until);
@@ -107,7 +114,7 @@ fn feed(world: &World, params: &Params, what: &str, mut all: Vec<(DateTime<Utc>,
     let last_page = end == all.len();
     let until = all.get(end.saturating_sub(1)).map_or(since, |(at, _)| at.timestamp_millis());
     let values: Vec<Value> = all[..end].iter().map(|(at, id)| entry(*at, *id)).collect();
-    let base = format!("{}/worklog/{what}?since=", Shape::V3.base(&world.config().name));
+    let base = format!("{}/worklog/{what}?since=", shape.base(&world.config().origin()));
     let mut page = json!({
         "values": values, "since": since, "until": until, "self": format!("{base}{since}"), "lastPage": last_page,
     });
@@ -131,13 +138,13 @@ struct Written {
 }
 
 impl Written {
-    fn read(&self, most: usize) -> Result<Time, Refusal> {
+    fn read(&self, shape: Shape, most: usize) -> Result<Time, Refusal> {
         let started = self.started.as_deref().map(|at| DateTime::parse_from_str(at, "%Y-%m-%dT%H:%M:%S%.3f%z"));
         let started = started
             .transpose()
             .map_err(|_| Refusal::field("started", "Date format is incorrect: expected yyyy-MM-ddTHH:mm:ss.SSSZ."))?;
         let comment = self.comment.as_ref().map(|body| {
-            text(body, most).map_err(|words| {
+            text(body, shape, most).map_err(|words| {
                 let worklog = if words == too_long(most) { words } else { "Worklog comment is not valid!".into() };
                 Refusal::field("comment", worklog)
             })
@@ -170,31 +177,33 @@ fn seconds(spent: &str) -> Option<u64> {
 
 pub(super) async fn add(
     State(world): Site,
+    shape: Shape,
     Extension(caller): Asking,
     Author(by): Author,
     Path(id): Path<String>,
     bytes: Bytes,
 ) -> Answer {
     let issue = find_to_change(&world, caller, &id)?.id.to_string();
-    let time = answer::body::<Written>(&bytes)?.read(world.config().issue_limits.text)?;
+    let time = answer::body::<Written>(&bytes)?.read(shape, world.config().issue_limits.text)?;
     if time.seconds.unwrap_or(0) == 0 {
         return Err(Refusal::field("timeLogged", "You must indicate the time spent working."));
     }
     let worklog = world.log_work_as(by, &issue, time)?;
-    answer::created(&show(&world, caller, &issue, worklog)?)
+    answer::created(&show((&world, shape, caller), &issue, worklog)?)
 }
 
 pub(super) async fn edit(
     State(world): Site,
+    shape: Shape,
     Extension(caller): Asking,
     Author(by): Author,
     Path((id, worklog)): Path<(String, String)>,
     bytes: Bytes,
 ) -> Answer {
     let (issue, worklog) = (find_to_change(&world, caller, &id)?.id.to_string(), number(&worklog)?);
-    let time = answer::body::<Written>(&bytes)?.read(world.config().issue_limits.text)?;
+    let time = answer::body::<Written>(&bytes)?.read(shape, world.config().issue_limits.text)?;
     world.edit_worklog_as(by, &issue, worklog, time)?;
-    answer::ok(&show(&world, caller, &issue, worklog)?)
+    answer::ok(&show((&world, shape, caller), &issue, worklog)?)
 }
 
 pub(super) async fn delete(

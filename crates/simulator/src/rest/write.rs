@@ -22,9 +22,10 @@ use crate::config::TransitionComments;
 use crate::world::catalogue::IssueType;
 use crate::world::edits::EditError;
 use crate::world::issue::Issue;
+use crate::world::people::Shape;
 use crate::world::text::Text;
 use crate::world::{By, World, workflow};
-use fields::Steps;
+use fields::{Steps, Wishes};
 
 /// The body of most writes; what it does not know is ignored, as on the real thing.
 #[derive(Default, Deserialize)]
@@ -37,6 +38,10 @@ struct Update {
 }
 
 impl Update {
+    fn wishes(&self, shape: Shape) -> Wishes<'_> {
+        Wishes { fields: &self.fields, update: &self.update, shape }
+    }
+
     /// The id of the transition, be it text or a number.
     fn transition(&self) -> Option<String> {
         let id = self.transition.as_ref().and_then(|way| way.get("id"))?;
@@ -47,6 +52,7 @@ impl Update {
 /// Any wrong field fails the whole edit; a transition in the body is ignored.
 pub(super) async fn edit(
     State(world): Site,
+    shape: Shape,
     Extension(caller): Asking,
     Author(by): Author,
     Path(id): Path<String>,
@@ -56,14 +62,14 @@ pub(super) async fn edit(
     let params = Params::of(&uri);
     let issue = find_to_change(&world, caller, &id)?;
     let update: Update = answer::body(&bytes)?;
-    let steps = Steps::to_edit(&world, &issue, &update.fields, &update.update)?;
+    let steps = Steps::to_edit(&world, &issue, update.wishes(shape))?;
     let id = issue.id.to_string();
     let Steps { steps, comments } = steps;
     let properties = by_key(update.properties);
     world.edit_as(by.clone(), &id, |issue| apply(issue, &steps, properties))?;
     add_comments(&world, &by, &id, comments)?;
     if params.one("returnIssue") == Some("true") {
-        return show(&world, &*find(&world, caller, &id)?, &params);
+        return show(&world, shape, &*find(&world, caller, &id)?, &params);
     }
     answer::empty(StatusCode::NO_CONTENT)
 }
@@ -85,6 +91,7 @@ fn add_comments(world: &World, by: &By, id: &str, comments: Vec<Text>) -> Result
 /// Only what the workflow has for the present status; the screen takes a resolution, and a comment where it has one.
 pub(super) async fn transition(
     State(world): Site,
+    shape: Shape,
     Extension(caller): Asking,
     Author(by): Author,
     Path(id): Path<String>,
@@ -98,7 +105,7 @@ pub(super) async fn transition(
             "Transition id '{wanted}' is not valid for this issue: it cannot be performed from the current status."
         ))
     })?;
-    let steps = Steps::of_screen(&world, &issue, *way, &update.fields, &update.update)?;
+    let steps = Steps::of_screen(&world, &issue, *way, update.wishes(shape))?;
     let id = issue.id.to_string();
     let mut stale = false;
     let properties = by_key(update.properties);
@@ -122,6 +129,7 @@ pub(super) async fn transition(
 /// `null` takes the issue from whoever has it, `"-1"` gives it to the project's lead.
 pub(super) async fn assign(
     State(world): Site,
+    shape: Shape,
     Extension(caller): Asking,
     Author(by): Author,
     Path(id): Path<String>,
@@ -134,7 +142,7 @@ pub(super) async fn assign(
     };
     let assign = json!({"assignee": if account.is_null() { Value::Null } else { json!({"accountId": account}) }});
     let fields = assign.as_object().cloned().unwrap_or_default();
-    let steps = Steps::to_edit(&world, &issue, &fields, &Map::new())?;
+    let steps = Steps::to_edit(&world, &issue, Wishes { fields: &fields, update: &Map::new(), shape })?;
     world.edit_as(by, &issue.id.to_string(), |issue| apply(issue, &steps.steps, BTreeMap::new()))?;
     answer::empty(StatusCode::NO_CONTENT)
 }

@@ -47,7 +47,7 @@ impl World {
     /// of Jira's events is open.
     pub fn emit(&self, event: &str, about: &About) -> Result<(), EditError> {
         let site = self.read();
-        let lens = Lens::new(&site, self.config(), Shape::V2);
+        let lens = Lens::new(&site, self.config(), Shape::Webhook);
         let thing = about.thing(lens, self.now())?;
         self.outbox.publish(self, &site, &Event::thing(event, thing));
         Ok(())
@@ -198,7 +198,7 @@ mod tests {
     fn each_thing_stands_under_its_own_key() {
         let world = World::new(Config { issues: 5, ..Config::default() });
         let site = world.read();
-        let lens = Lens::new(&site, world.config(), Shape::V2);
+        let lens = Lens::new(&site, world.config(), Shape::Webhook);
         let all = |about: About| about.thing(lens, world.now()).unwrap().entries;
         let one = |about: About| all(about).remove(0);
         let (key, sprint) = one(About::Sprint(13));

@@ -137,7 +137,7 @@ pub(crate) fn kind_of_edit(before: &Issue, after: &Issue) -> &'static str {
 
 /// The body of an event at a moment, as the site stands now; for an app, with the ids of the webhooks it matched.
 pub(super) fn body(state: &State, config: &Config, event: &Event<'_>, (at, ids): (DateTime<Utc>, &[u64])) -> Bytes {
-    let lens = Lens::new(state, config, Shape::V2);
+    let lens = Lens::new(state, config, Shape::Webhook);
     let body = serde_json::to_vec(&Body { lens, event, at, ids, cap: config.embedded_comment_cap });
     body.expect("records of strings and numbers can always be written out").into()
 }

@@ -46,7 +46,7 @@ pub(super) fn site(config: &Config) -> State {
     let issues = maker.issues(config, &mut projects);
     let keys: HashMap<String, u64> = issues.values().map(|issue| (issue.key.clone(), issue.id)).collect();
     State {
-        cards: Cards::new(&config.name, &people, &projects),
+        cards: Cards::new(&config.origin(), &people, &projects),
         index: Index::of(&issues, config),
         people,
         projects,

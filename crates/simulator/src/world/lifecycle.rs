@@ -87,6 +87,6 @@ impl World {
 impl State {
     /// Writes the repeated objects anew after people or projects changed.
     pub(super) fn redraw(&mut self, config: &Config) {
-        self.cards = Cards::new(&config.name, &self.people, &self.projects);
+        self.cards = Cards::new(&config.origin(), &self.people, &self.projects);
     }
 }

@@ -11,7 +11,7 @@ use crate::webhooks::payload::{Event, Thing};
 
 impl World {
     pub(super) fn tell_worklog(&self, state: &State, event: &'static str, issue: &Issue, worklog: Option<&Worklog>) {
-        let lens = Lens::new(state, &self.config, Shape::V2);
+        let lens = Lens::new(state, &self.config, Shape::Webhook);
         let view = worklog.map(|worklog| WorklogView { lens, issue: issue.id, worklog });
         let entries = vec![("worklog", serde_json::to_value(view).unwrap_or_default())];
         self.tell_of(state, event, Thing { entries, issue: Some(issue), variables: Vec::new() });
@@ -37,7 +37,7 @@ impl World {
 
     pub(super) fn tell_project(&self, state: &State, event: &'static str, place: usize) {
         let Some(project) = state.projects.get(place) else { return };
-        let deck = state.cards.of(Shape::V2);
+        let deck = state.cards.of(Shape::Webhook);
         let told = json!({
             "self": format!("{}/project/{}", deck.base, project.id), "id": project.id.parse::<u64>().unwrap_or(0),
             "key": project.key, "name": project.name, "avatarUrls": {}, "projectLead": deck.person(&project.lead),
@@ -49,7 +49,7 @@ impl World {
 
     pub(super) fn tell_user(&self, state: &State, event: &'static str, account: &str) {
         let Some(person) = state.people.iter().find(|person| &*person.account_id == account) else { return };
-        let base = &state.cards.of(Shape::V2).base;
+        let base = &state.cards.of(Shape::Webhook).base;
         let variables = vec![("modifiedUser.accountId", account.to_owned())];
         self.tell_of(state, event, Thing { entries: vec![("user", in_issue(base, person))], issue: None, variables });
     }

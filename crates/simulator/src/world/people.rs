@@ -53,18 +53,19 @@ pub(crate) struct Person {
     pub(crate) zone: Option<Tz>,
 }
 
-/// Which API an answer is for: v3 has ADF documents, v2 (webhooks) wiki strings and other links.
+/// Whom something is written for: v3 has ADF documents, v2 wiki strings, webhooks these and some links of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
     V2,
     V3,
+    Webhook,
 }
 
 impl Shape {
-    /// `https://<site>.atlassian.net/rest/api/<n>`.
-    pub(crate) fn base(self, site: &str) -> String {
-        let version = if self == Self::V2 { 2 } else { 3 };
-        format!("https://{site}.atlassian.net/rest/api/{version}")
+    /// `https://<site>.atlassian.net/rest/api/<n>`, for a site at this origin.
+    pub(crate) fn base(self, origin: &str) -> String {
+        let version = if self == Self::V3 { 3 } else { 2 };
+        format!("{origin}/rest/api/{version}")
     }
 }
 
@@ -85,13 +86,13 @@ pub(crate) struct Deck {
 }
 
 impl Cards {
-    pub(crate) fn new(site: &str, people: &[Person], projects: &[Project]) -> Self {
-        let deck = |shape: Shape| Deck::new(&shape.base(site), people, projects);
+    pub(crate) fn new(origin: &str, people: &[Person], projects: &[Project]) -> Self {
+        let deck = |shape: Shape| Deck::new(&shape.base(origin), people, projects);
         Self { v2: deck(Shape::V2), v3: deck(Shape::V3) }
     }
 
     pub(crate) fn of(&self, shape: Shape) -> &Deck {
-        if shape == Shape::V2 { &self.v2 } else { &self.v3 }
+        if shape == Shape::V3 { &self.v3 } else { &self.v2 }
     }
 }
 

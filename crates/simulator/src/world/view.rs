@@ -147,7 +147,7 @@ impl Serialize for IssueView<'_> {
         map.serialize_entry("expand", EXPAND)?;
         map.serialize_entry("id", &issue.id.to_string())?;
         // Webhooks leave the word `issue` out of the link (facts 6.4).
-        let link = if lens.shape == Shape::V2 { "" } else { "issue/" };
+        let link = if lens.shape == Shape::Webhook { "" } else { "issue/" };
         map.serialize_entry("self", &format_args!("{}/{link}{}", lens.deck.base, issue.id))?;
         map.serialize_entry("key", &issue.key)?;
         if let Some(most) = extent.histories {

@@ -18,6 +18,7 @@ mod receiver;
 mod retries;
 mod search;
 mod told;
+mod versions;
 mod webhooks;
 mod worklogs;
 mod writes;

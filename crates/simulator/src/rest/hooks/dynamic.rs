@@ -158,8 +158,8 @@ pub(super) async fn failed(State(world): State<Arc<World>>, who: Option<Extensio
     let page = slice(&all, 0, most);
     let mut answer = json!({"values": page.iter().map(show_failed).collect::<Vec<_>>(), "maxResults": most});
     if let (Some(last), Some(fields)) = (page.last(), answer.as_object_mut()) {
-        let (site, at) = (&world.config().name, last.at.timestamp_millis());
-        let next = format!("https://{site}.atlassian.net/rest/api/3/webhook/failed?after={at}&maxResults={most}");
+        let (origin, at) = (world.config().origin(), last.at.timestamp_millis());
+        let next = format!("{origin}/rest/api/3/webhook/failed?after={at}&maxResults={most}");
         fields.insert("next".into(), json!(next));
     }
     answer::ok(&answer)

@@ -17,17 +17,19 @@ use crate::world::{By, World, workflow};
 
 pub(in crate::rest) async fn create(
     State(world): Site,
+    shape: Shape,
     Extension(caller): Asking,
     Author(by): Author,
     bytes: Bytes,
 ) -> Answer {
     answer::signed_in(caller)?;
-    answer::created(&one(&world, &by, answer::body(&bytes)?)?)
+    answer::created(&one((&world, shape), &by, answer::body(&bytes)?)?)
 }
 
 /// 201 when any could be created, 400 when none could, in the same shape.
 pub(in crate::rest) async fn bulk(
     State(world): Site,
+    shape: Shape,
     Extension(caller): Asking,
     Author(by): Author,
     bytes: Bytes,
@@ -48,7 +50,7 @@ pub(in crate::rest) async fn bulk(
             .map_err(|_| {
                 Refusal::Payload("Invalid request payload. Refer to the REST API documentation and try again.")
             })
-            .and_then(|update| one(&world, &by, update));
+            .and_then(|update| one((&world, shape), &by, update));
         match made {
             Ok(issue) => issues.push(issue),
             Err(refusal) => {
@@ -65,10 +67,10 @@ pub(in crate::rest) async fn bulk(
 }
 
 /// Creates an issue and answers its id, key and link.
-fn one(world: &World, by: &By, mut update: Update) -> Result<Value, Refusal> {
+fn one((world, shape): (&World, Shape), by: &By, mut update: Update) -> Result<Value, Refusal> {
     let project = Project::of(world, update.fields.remove("project").as_ref())?;
     let kind = kind(&update.fields)?;
-    let steps = Steps::to_create(world, &project, kind, &update.fields, &update.update)?;
+    let steps = Steps::to_create(world, &project, kind, update.wishes(shape))?;
     let way = update.transition().map(|id| {
         workflow::from(Status::ToDo)
             .find(|way| way.id == id)
@@ -85,7 +87,7 @@ fn one(world: &World, by: &By, mut update: Update) -> Result<Value, Refusal> {
         world.edit_as(by.clone(), &id, |issue| issue.status = way.to)?;
     }
     add_comments(world, by, &id, steps.comments)?;
-    let link = format!("{}/issue/{id}", Shape::V3.base(&world.config().name));
+    let link = format!("{}/issue/{id}", shape.base(&world.config().origin()));
     let mut made = json!({"id": id, "key": issue.key, "self": link});
     if let (Some(_), Some(made)) = (way, made.as_object_mut()) {
         let nothing = json!({"errorMessages": [], "errors": {}});

@@ -10,6 +10,7 @@ use crate::rest::answer::Refusal;
 use crate::rest::comments;
 use crate::world::catalogue::{FIELDS, IssueType};
 use crate::world::issue::Issue;
+use crate::world::people::Shape;
 use crate::world::text::Text;
 use crate::world::view::meta::EDITABLE;
 use crate::world::workflow::Transition;
@@ -24,6 +25,14 @@ enum Verb {
     Set,
     Add,
     Remove,
+}
+
+/// What the body of a request says about fields, by the version of the API it was sent to.
+#[derive(Clone, Copy)]
+pub(super) struct Wishes<'a> {
+    pub(super) fields: &'a Map<String, Value>,
+    pub(super) update: &'a Map<String, Value>,
+    pub(super) shape: Shape,
 }
 
 /// Everything a request wants of an issue's fields.
@@ -55,6 +64,8 @@ struct Context<'a> {
     kind: IssueType,
     /// Most characters of a text.
     most: usize,
+    /// Texts are documents in version 3, strings in version 2.
+    shape: Shape,
     /// `None` while the issue is being created.
     issue: Option<&'a Issue>,
 }
@@ -66,12 +77,12 @@ impl Steps {
         world: &World,
         project: &Project,
         kind: IssueType,
-        fields: &Map<String, Value>,
-        update: &Map<String, Value>,
+        wishes: Wishes<'_>,
     ) -> Result<Self, Refusal> {
         let site = world.read();
         let most = world.config().issue_limits.text;
-        let context = Context { site: &site, place: project.place, kind, most, issue: None };
+        let Wishes { fields, update, shape } = wishes;
+        let context = Context { site: &site, place: project.place, kind, most, shape, issue: None };
         let mut errors = Errors::new();
         if !fields.contains_key("summary") && !update.contains_key("summary") {
             errors.insert("summary".into(), "You must specify a summary of the issue.".into());
@@ -82,20 +93,12 @@ impl Steps {
         }
         let mut fields = fields.clone();
         fields.remove("issuetype");
-        context.read(&fields, update, &EDITABLE, errors)
+        context.read(Wishes { fields: &fields, ..wishes }, &EDITABLE, errors)
     }
 
-    pub(super) fn to_edit(
-        world: &World,
-        issue: &Issue,
-        fields: &Map<String, Value>,
-        update: &Map<String, Value>,
-    ) -> Result<Self, Refusal> {
+    pub(super) fn to_edit(world: &World, issue: &Issue, wishes: Wishes<'_>) -> Result<Self, Refusal> {
         let site = world.read();
-        let most = world.config().issue_limits.text;
-        let (place, kind) = (issue.project, issue.issue_type);
-        let context = Context { site: &site, place, kind, most, issue: Some(issue) };
-        context.read(fields, update, &EDITABLE, Errors::new())
+        Context::of(&site, world, issue, wishes.shape).read(wishes, &EDITABLE, Errors::new())
     }
 
     /// What the screen of a transition takes: the resolution, where it has one.
@@ -103,26 +106,23 @@ impl Steps {
         world: &World,
         issue: &Issue,
         way: Transition,
-        fields: &Map<String, Value>,
-        update: &Map<String, Value>,
+        wishes: Wishes<'_>,
     ) -> Result<Self, Refusal> {
         let site = world.read();
-        let most = world.config().issue_limits.text;
-        let (place, kind) = (issue.project, issue.issue_type);
-        let context = Context { site: &site, place, kind, most, issue: Some(issue) };
         let screen: &[&str] = if way.has_screen { &["resolution"] } else { &[] };
-        context.read(fields, update, screen, Errors::new())
+        Context::of(&site, world, issue, wishes.shape).read(wishes, screen, Errors::new())
     }
 }
 
-impl Context<'_> {
-    fn read(
-        &self,
-        fields: &Map<String, Value>,
-        update: &Map<String, Value>,
-        screen: &[&str],
-        mut errors: Errors,
-    ) -> Result<Steps, Refusal> {
+impl<'a> Context<'a> {
+    /// For an issue that is there already.
+    fn of(site: &'a State, world: &World, issue: &'a Issue, shape: Shape) -> Self {
+        let most = world.config().issue_limits.text;
+        Self { site, place: issue.project, kind: issue.issue_type, most, shape, issue: Some(issue) }
+    }
+
+    fn read(&self, wishes: Wishes<'_>, screen: &[&str], mut errors: Errors) -> Result<Steps, Refusal> {
+        let Wishes { fields, update, .. } = wishes;
         let mut done = Steps { steps: Vec::new(), comments: Vec::new() };
         for (name, value) in fields {
             let twice = update.contains_key(name);
@@ -149,8 +149,9 @@ impl Context<'_> {
         if verb != Verb::Add {
             return Err("Only adding is possible for the field 'comment'.".into());
         }
-        let text = comments::text(&value["body"], self.most);
-        text.map(Done::Comment).map_err(|words| if words == comments::too_long(self.most) { words } else { not_adf() })
+        let text = comments::text(&value["body"], self.shape, self.most);
+        let told = |words| if words == comments::too_long(self.most) { words } else { no_text(self.shape) };
+        text.map(Done::Comment).map_err(told)
     }
 
     fn step(&self, name: &str, verb: Verb, value: &Value, screen: &[&str]) -> Result<Step, String> {
@@ -174,8 +175,11 @@ fn both(name: &str) -> String {
     format!("Field '{name}' cannot appear in both 'fields' and 'update'.")
 }
 
-pub(super) fn not_adf() -> String {
-    "Operation value must be an Atlassian Document (see the Atlassian Document Format)".into()
+pub(super) fn no_text(shape: Shape) -> String {
+    match shape {
+        Shape::V3 => "Operation value must be an Atlassian Document (see the Atlassian Document Format)".into(),
+        Shape::V2 | Shape::Webhook => "Operation value must be a string".into(),
+    }
 }
 
 /// The operations of an `update` object, one by one, in order.

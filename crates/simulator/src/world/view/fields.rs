@@ -159,7 +159,7 @@ impl FieldsView<'_> {
     fn text<M: SerializeMap>(&self, text: Option<&Text>, map: &mut M) -> Done<M> {
         match self.lens.shape {
             Shape::V3 => map.serialize_value(&text.map(Text::adf)),
-            Shape::V2 => map.serialize_value(&text.map(Text::wiki)),
+            Shape::V2 | Shape::Webhook => map.serialize_value(&text.map(Text::wiki)),
         }
     }
 

@@ -85,7 +85,7 @@ impl Serialize for CommentView<'_> {
         map.serialize_entry("author", &lens.person(&comment.author))?;
         match lens.shape {
             Shape::V3 => map.serialize_entry("body", &comment.body.adf())?,
-            Shape::V2 => map.serialize_entry("body", &comment.body.wiki())?,
+            Shape::V2 | Shape::Webhook => map.serialize_entry("body", &comment.body.wiki())?,
         }
         map.serialize_entry("updateAuthor", &lens.person(&comment.update_author))?;
         map.serialize_entry("created", &lens.time(comment.created))?;
@@ -136,7 +136,7 @@ impl Serialize for WorklogView<'_> {
         map.serialize_entry("updateAuthor", &lens.person(&worklog.update_author))?;
         match (&worklog.comment, lens.shape) {
             (Some(text), Shape::V3) => map.serialize_entry("comment", &text.adf())?,
-            (Some(text), Shape::V2) => map.serialize_entry("comment", &text.wiki())?,
+            (Some(text), Shape::V2 | Shape::Webhook) => map.serialize_entry("comment", &text.wiki())?,
             (None, _) => {}
         }
         map.serialize_entry("created", &lens.time(worklog.created))?;
@@ -241,7 +241,7 @@ impl Serialize for ItemView<'_> {
         let to = if is_person { name(&change.to) } else { change.to_text.as_deref() };
         map.serialize_entry("toString", &to)?;
         // Only webhooks name the accounts a second time.
-        if is_person && lens.shape == Shape::V2 {
+        if is_person && lens.shape == Shape::Webhook {
             map.serialize_entry("tmpFromAccountId", &change.from)?;
             map.serialize_entry("tmpToAccountId", &change.to)?;
         }

@@ -3,11 +3,12 @@
 use chrono::NaiveDate;
 use serde_json::Value;
 
-use super::{Context, Step, Verb, not_adf};
+use super::{Context, Step, Verb, no_text};
 use crate::rest::comments::too_long;
 use crate::world::boards::Sprint;
 use crate::world::catalogue::{IssueType, POINTS_FIELD, Priority, SEVERITIES, SEVERITY_FIELD, SPRINT_FIELD};
 use crate::world::issue::AccountId;
+use crate::world::people::Shape;
 use crate::world::text::Text;
 use crate::world::{adf, releases};
 
@@ -74,15 +75,19 @@ impl Context<'_> {
         if value.is_null() {
             return Ok(None);
         }
-        if !adf::is_document(value) {
-            return Err(not_adf());
-        }
-        let text = Text::Document(value.clone().into());
+        let text = match (self.shape, value) {
+            (Shape::V3, value) if adf::is_document(value) => Text::Document(value.clone().into()),
+            (Shape::V2, Value::String(words)) => Text::Written(words.clone()),
+            _ => return Err(no_text(self.shape)),
+        };
         if text.wiki().chars().count() > self.most {
             return Err(too_long(self.most));
         }
-        // A document without content is none: Jira answers `null` for it.
-        let empty = value["content"].as_array().is_none_or(Vec::is_empty);
+        // A text without content is none: Jira answers `null` for it.
+        let empty = match value {
+            Value::String(words) => words.trim().is_empty(),
+            document => document["content"].as_array().is_none_or(Vec::is_empty),
+        };
         Ok(Some(text).filter(|_| !empty))
     }
 
