@@ -11,6 +11,7 @@ pub mod issue;
 pub mod issue_key_alias;
 pub mod issue_link;
 pub mod jira_instance;
+pub mod oauth_grant;
 pub mod project;
 pub mod sync_watermark;
 pub mod tenant;

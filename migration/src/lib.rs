@@ -7,6 +7,7 @@ mod m0001_tenants;
 mod m0002_mirror;
 mod m0003_indexes;
 mod m0004_rls;
+mod m0005_oauth_grants;
 mod roles;
 mod session;
 mod tables;
@@ -102,6 +103,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_mirror::Migration),
             Box::new(m0003_indexes::Migration),
             Box::new(m0004_rls::Migration),
+            Box::new(m0005_oauth_grants::Migration),
         ]
     }
 }

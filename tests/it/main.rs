@@ -1,6 +1,7 @@
 //! Everything that needs PostgreSQL, Redis or HTTP: one binary, so that the servers start once.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod access;
 mod backfill;
 mod bad_input;
 mod budget;

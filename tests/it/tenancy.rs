@@ -2,7 +2,7 @@
 
 use domain::{IssueId, TenantId};
 use sea_orm::{ConnectionTrait, Statement};
-use store::{Config, Error, Store};
+use store::{App, Config, Credentials, Error, Grant, Store};
 
 use crate::store::sample::{Mirror, connect, register, rich, said};
 
@@ -36,6 +36,9 @@ async fn full_mirror() -> Mirror {
     issue.content_hash = [1; 32];
     mirror.apply(&[issue]).await;
     mirror.tenant.advance_poll_mark(mirror.instance, domain::Watermark(crate::store::sample::at(1))).await.unwrap();
+    let app = App { client_id: "app".to_owned(), client_secret: "secret".into() };
+    let grant = Grant { access: "a".into(), refresh: "r".into(), expires_at: crate::store::sample::at(1), version: 1 };
+    mirror.tenant.set_credentials(mirror.instance, &Credentials::OAuth { app, grant }).await.unwrap();
     for table in [
         "projects (tenant_id, instance_id, id, key, name, lifecycle, raw) VALUES ($1, $2, 1, 'A', 'A', 'live', '{}')",
         "custom_fields (tenant_id, instance_id, id, name, custom, raw) VALUES ($1, $2, 'a', 'A', true, '{}')",

@@ -4,12 +4,12 @@ use std::{net::SocketAddr, time::Duration};
 
 use chrono::Utc;
 use domain::{Instance, IssueId, IssueSnapshot, Site, SiteRules};
-use jira::{Budgets, Clients};
+use jira::{Atlassian, Budgets, Clients};
 use listener::Listener;
 use queue::{Job, Producer, QueueName};
 use secrecy::SecretString;
 use simulator::{Config, Simulator, World};
-use store::{NewInstance, Store};
+use store::{Credentials, Login, NewInstance, Store};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use worker::Applied;
@@ -59,7 +59,7 @@ pub struct TestFleet {
     /// Told of every touched issue that was brought up to date.
     pub applied: mpsc::UnboundedReceiver<Applied>,
     simulator: Simulator,
-    clients: Clients,
+    budgets: Budgets,
     applications: worker::Applications,
     options: FleetOptions,
     shutdown: CancellationToken,
@@ -90,7 +90,7 @@ impl TestFleet {
         simulator.world().set_webhook(&format!("http://{gateway}/webhooks/{}", instance.name), &webhook_secret);
         let (applications, applied) = mpsc::unbounded_channel();
         let mut fleet = Self {
-            clients: Clients::new(budgets),
+            budgets,
             workers: Vec::new(),
             database,
             queues,
@@ -131,6 +131,12 @@ impl TestFleet {
         self.simulator.url()
     }
 
+    /// A process's own clients; the simulated Jira is Atlassian's gateway and auth server, too.
+    pub fn clients(&self) -> Clients {
+        let atlassian = Atlassian { gateway: self.site(), auth: self.site() };
+        Clients::new(self.budgets.clone()).with_atlassian(atlassian)
+    }
+
     /// Starts another worker, with one database connection: whoever holds it while Jira is asked is found.
     pub async fn start_worker(&mut self) {
         let shutdown = self.shutdown.child_token();
@@ -138,7 +144,7 @@ impl TestFleet {
             store: store_for(&self.database, 1).await,
             producer: self.producer.clone(),
             queues: self.queues.clone(),
-            clients: self.clients.clone(),
+            clients: self.clients(),
             options: worker::Options {
                 slots: QueueName::ALL.into_iter().map(|queue| (queue, 4)).collect(),
                 name: format!("worker-{}", self.workers.len()),
@@ -258,8 +264,10 @@ async fn register(store: &Store, simulator: &Simulator, options: &FleetOptions, 
     let new = NewInstance {
         name: "acme".to_owned(),
         site: Site::parse(&simulator.url(), &rules).expect("a loopback site"),
-        email: options.jira.email.clone(),
-        token: SecretString::from(options.jira.token.clone()),
+        credentials: Credentials::Basic(Login {
+            email: options.jira.email.clone(),
+            token: SecretString::from(options.jira.token.clone()),
+        }),
         webhook_secret: SecretString::from(secret.to_owned()),
         poll_interval: Duration::from_secs(300),
         requests_per_minute: options.requests_per_minute,

@@ -13,7 +13,7 @@ use queue::Producer;
 use store::Store;
 use tokio::sync::mpsc;
 
-use crate::failure::Failure;
+use crate::{failure::Failure, way_in::credentials};
 
 /// How long an instance's row is believed. A pause or a new token takes effect after this at the latest.
 const REMEMBERED: Duration = Duration::from_secs(5);
@@ -91,8 +91,7 @@ impl Context {
         *self.slot(id).lock().await = None;
         let Some(instance) = self.active(id).await? else { return Ok(Suspension::Done) };
         let tenant = self.store.tenant(instance.tenant);
-        let credentials = tenant.credentials(id).await?;
-        let client = self.clients.client(&instance, credentials.email, credentials.token)?;
+        let client = self.clients.client_as(&instance, credentials(&tenant, id).await?)?;
         match client.with_priority(Priority::Live).myself().await {
             Ok(_) => return Ok(Suspension::NotNeeded),
             Err(jira::Error::NotOurselves { .. }) => {}
@@ -115,8 +114,7 @@ impl Context {
 
     async fn open(&self, instance: Instance) -> Result<Site, Failure> {
         let tenant = self.store.tenant(instance.tenant);
-        let credentials = tenant.credentials(instance.id).await?;
-        let client = self.clients.client(&instance, credentials.email, credentials.token)?;
+        let client = self.clients.client_as(&instance, credentials(&tenant, instance.id).await?)?;
         if instance.account.is_none() {
             let myself = client.with_priority(Priority::Live).myself().await?;
             tenant.set_account(instance.id, &myself.account).await?;

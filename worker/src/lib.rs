@@ -7,6 +7,7 @@ mod context;
 mod dispatch;
 mod failure;
 mod jobs;
+mod way_in;
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use context::Context;
 pub use context::{Applications, Applied};
+pub use way_in::credentials;
 
 /// What a worker is made of.
 pub struct Worker {

@@ -16,6 +16,7 @@ use crate::{
 };
 
 use refresh::Held;
+pub(crate) use refresh::Shown;
 
 /// More than this no description of a site has, nor a pair of tokens.
 const SMALL: usize = 64 << 10;

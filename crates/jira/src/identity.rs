@@ -123,7 +123,8 @@ pub(crate) fn unauthorised(text: &str) -> String {
 pub(crate) fn grant_refused(reason: &str) -> String {
     format!(
         "Jira did not accept the OAuth grant ({reason}): it was revoked, has not been used for 90 days or lacks a scope; \
-         authorise the app again as the service account, then `jirafleet instance resume`"
+         authorise the app again as the service account, store its tokens with `jirafleet instance rotate-token`, then \
+         `jirafleet instance resume`"
     )
 }
 

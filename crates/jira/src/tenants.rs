@@ -1,9 +1,10 @@
 //! Which site this is in Atlassian's own books, and which sites a grant reaches.
 
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::{Client, Error, access::RESOURCES, lenient, reference::read, request::Request, retry};
+use crate::{Client, Error, access::RESOURCES, access::Shown, lenient, reference::read, request::Request, retry};
 
 /// A site that an OAuth grant reaches.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +27,17 @@ impl Client {
             self.inner.access.cloud_id(&self.inner.http, &asked).await.map(str::to_owned)
         })
         .await
+    }
+
+    /// Exchanges the code that a person was given for an OAuth app, and stores the tokens in the place of those before. A code
+    /// works once and for some minutes, so nothing is tried again; `redirect_uri` is the one that the person was sent to.
+    pub async fn authorise(&self, code: &SecretString, redirect_uri: &str) -> Result<(), Error> {
+        let code = Shown::AuthorizationCode { code: code.expose_secret(), redirect_uri };
+        let asked = self.asked("/oauth/token");
+        let given = self.inner.access.authorise(&self.inner.http, code, &asked).await;
+        given.map_err(|failure| match failure {
+            retry::Failure::Passing { error, .. } | retry::Failure::Final(error) => error,
+        })
     }
 
     /// The sites that the grant reaches. Only OAuth has such a list. Its answer does not say whom it was given to, so it is

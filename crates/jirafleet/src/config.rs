@@ -7,7 +7,8 @@ use std::{
 };
 
 use clap::Args;
-use domain::SiteRules;
+use domain::{Site, SiteRules};
+use jira::Atlassian;
 use store::MasterKey;
 
 use crate::{
@@ -45,9 +46,22 @@ pub(crate) struct Surroundings {
     /// Hosts (name or name:port, separated by commas) for which plain http and loopback sites are accepted.
     #[arg(long, global = true, env = "JIRAFLEET_ALLOW_INSECURE_SITES", value_delimiter = ',', value_name = "HOSTS")]
     allow_insecure_sites: Vec<String>,
+    #[command(flatten)]
+    atlassian: AtlassianArgs,
     /// The data directory of the `jirafleet dev` to speak to.
     #[arg(long, global = true, env = "JIRAFLEET_DATA_DIR", value_name = "DIR")]
     data_dir: Option<PathBuf>,
+}
+
+/// Where Atlassian's own servers are; elsewhere only with a simulated Jira, hence hidden.
+#[derive(Args, Clone, Default)]
+pub(crate) struct AtlassianArgs {
+    /// In the place of https://api.atlassian.com
+    #[arg(long, global = true, hide = true, env = "JIRAFLEET_ATLASSIAN_GATEWAY", value_name = "URL")]
+    atlassian_gateway: Option<String>,
+    /// In the place of https://auth.atlassian.com
+    #[arg(long, global = true, hide = true, env = "JIRAFLEET_ATLASSIAN_AUTH", value_name = "URL")]
+    atlassian_auth: Option<String>,
 }
 
 /// Where a process answers for its health and figures.
@@ -66,6 +80,7 @@ pub(crate) struct Resolved {
     pub(crate) redis_prefix: String,
     pub(crate) master_key_file: PathBuf,
     pub(crate) sites: SiteRules,
+    pub(crate) atlassian: Atlassian,
     /// The offer that filled the gaps, if there was one.
     pub(crate) offered: Option<Found>,
 }
@@ -91,7 +106,8 @@ impl Surroundings {
         insecure.extend(offered.map(|offer| offer.insecure_sites.clone()).unwrap_or_default());
         let sites = SiteRules { insecure };
         let redis_prefix = self.redis_prefix.clone();
-        Ok(Resolved { database_url, redis_url, redis_prefix, master_key_file, sites, offered: found })
+        let atlassian = self.atlassian.resolve(&sites)?;
+        Ok(Resolved { database_url, redis_url, redis_prefix, master_key_file, sites, atlassian, offered: found })
     }
 
     /// The database alone, for the schema's owner.
@@ -114,6 +130,21 @@ impl Surroundings {
 
     fn redis_url_given(&self) -> Result<Option<String>, Failed> {
         one_of(&self.redis_url, &self.redis_url_file)
+    }
+}
+
+impl AtlassianArgs {
+    /// Held to the rules of sites: our credentials go there.
+    pub(crate) fn resolve(&self, rules: &SiteRules) -> Result<Atlassian, Failed> {
+        let at = |given: &Option<String>, usual: String| match given {
+            Some(text) => Site::parse(text, rules).map(|site| site.as_str().to_owned()),
+            None => Ok(usual),
+        };
+        let usual = Atlassian::default();
+        Ok(Atlassian {
+            gateway: at(&self.atlassian_gateway, usual.gateway)?,
+            auth: at(&self.atlassian_auth, usual.auth)?,
+        })
     }
 }
 

@@ -136,6 +136,7 @@ fn resolved(offer: Offer) -> Resolved {
         redis_prefix: "jirafleet".to_owned(),
         master_key_file: offer.master_key_file,
         sites: domain::SiteRules { insecure: offer.insecure_sites },
+        atlassian: jira::Atlassian::default(),
         offered: None,
     }
 }

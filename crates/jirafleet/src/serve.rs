@@ -6,9 +6,10 @@ mod options;
 use std::path::PathBuf;
 
 use clap::Args;
+use domain::SiteRules;
 
 use crate::{
-    config::{MetricsArgs, Surroundings},
+    config::{AtlassianArgs, MetricsArgs, Surroundings},
     exit::Failed,
     output::say,
     private::{self, Private},
@@ -73,6 +74,8 @@ pub(crate) struct DevArgs {
     #[arg(long, env = "JIRAFLEET_ALLOW_INSECURE_SITES", value_delimiter = ',', value_name = "HOSTS")]
     allow_insecure_sites: Vec<String>,
     #[command(flatten)]
+    atlassian: AtlassianArgs,
+    #[command(flatten)]
     options: AllOptions,
 }
 
@@ -116,7 +119,10 @@ pub(crate) async fn dev(args: DevArgs) -> Result<(), Failed> {
         .or_else(private::default_data_dir)
         .ok_or_else(|| Failed::configuration("no data directory is known: give --data-dir or set HOME"))?;
     let mut signals = Signals::new()?;
-    let private = Private::start(&data_dir, args.allow_insecure_sites).await?;
+    let rules = SiteRules { insecure: args.allow_insecure_sites };
+    let atlassian = args.atlassian.resolve(&rules)?;
+    let mut private = Private::start(&data_dir, rules.insecure).await?;
+    private.resolved.atlassian = atlassian;
     let started = tokio::select! {
         started = start_dev(&private, &args.options) => started,
         failed = private.failed() => Err(failed),

@@ -30,6 +30,7 @@ impl House {
         let producer =
             Producer::connect(&queues).await.map_err(|error| resolved.explain(&resolved.redis_url, error))?;
         let budgets = Budgets::connect(&resolved.redis_url, &resolved.redis_prefix).await?;
-        Ok(Self { store, producer, queues, clients: Clients::new(budgets) })
+        let clients = Clients::new(budgets).with_atlassian(resolved.atlassian.clone());
+        Ok(Self { store, producer, queues, clients })
     }
 }

@@ -12,9 +12,8 @@ use sea_orm::{
     sqlx::{Row, postgres::PgRow},
 };
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
 
-use crate::{Error, TenantStore, TenantTx, seal::Secret};
+use crate::{Credentials, Error, TenantStore, TenantTx, seal::Secret};
 
 /// A site to be registered.
 #[derive(Clone, Debug)]
@@ -23,10 +22,8 @@ pub struct NewInstance {
     pub name: String,
     /// Where Jira is.
     pub site: Site,
-    /// The account we log in as.
-    pub email: String,
-    /// Its token.
-    pub token: SecretString,
+    /// What opens it for us.
+    pub credentials: Credentials,
     /// What Jira signs webhooks with.
     pub webhook_secret: SecretString,
     /// How often it is polled; whole seconds, at least one.
@@ -35,28 +32,11 @@ pub struct NewInstance {
     pub requests_per_minute: u32,
 }
 
-/// What opens a site for us.
-#[derive(Clone, Debug)]
-pub struct Credentials {
-    /// The account we log in as.
-    pub email: String,
-    /// Its token.
-    pub token: SecretString,
-}
-
-/// What is sealed in `credentials_sealed`.
-#[derive(Serialize, Deserialize)]
-struct Sealed {
-    email: String,
-    token: String,
-}
-
 impl TenantStore {
     /// Registers a site; [`Error::Conflict`] when its name is taken.
     pub async fn add_instance(&self, new: NewInstance) -> Result<Instance, Error> {
         valid_name("instance name", &new.name)?;
         let id = InstanceId::generate();
-        let credentials = Credentials { email: new.email, token: new.token };
         let secret = new.webhook_secret.expose_secret().as_bytes();
         let row = ActiveModel {
             tenant_id: Set(self.id().0),
@@ -65,12 +45,13 @@ impl TenantStore {
             site: Set(new.site.as_str().to_owned()),
             poll_interval_seconds: Set(i64::try_from(new.poll_interval.as_secs()).unwrap_or(i64::MAX).max(1)),
             requests_per_minute: Set(i32::try_from(new.requests_per_minute).unwrap_or(i32::MAX).max(1)),
-            credentials_sealed: Set(self.seal_credentials(id, &credentials)?),
+            credentials_sealed: Set(self.seal_credentials(id, &new.credentials)?),
             webhook_secret_sealed: Set(self.keys().seal(Secret::Webhook, (self.id(), id), secret)?),
             ..Default::default()
         };
         let mut tx = self.begin().await?;
         let row = row.insert(&tx.orm()).await?;
+        tx.keep_grant_of(id, &new.credentials).await?;
         tx.commit().await?;
         to_instance(row)
     }
@@ -99,13 +80,6 @@ impl TenantStore {
         self.change(ActiveModel { state: Set(state), state_reason: Set(reason), ..self.row(instance) }).await
     }
 
-    /// Takes a new token for the same account.
-    pub async fn rotate_token(&self, instance: InstanceId, token: SecretString) -> Result<(), Error> {
-        let email = self.credentials(instance).await?.email;
-        let sealed = self.seal_credentials(instance, &Credentials { email, token })?;
-        self.change(ActiveModel { credentials_sealed: Set(sealed), ..self.row(instance) }).await
-    }
-
     /// Forgets a site and everything mirrored from it.
     pub async fn remove_instance(&self, instance: InstanceId) -> Result<(), Error> {
         let mut tx = self.begin().await?;
@@ -116,14 +90,6 @@ impl TenantStore {
         tx.commit().await
     }
 
-    /// What opens the site, unsealed.
-    pub async fn credentials(&self, instance: InstanceId) -> Result<Credentials, Error> {
-        let row = self.instance_row(instance).await?;
-        let plain = self.keys().open(Secret::Credentials, (self.id(), instance), &row.credentials_sealed)?;
-        let Sealed { email, token } = serde_json::from_slice(&plain).map_err(|_| Error::sealed())?;
-        Ok(Credentials { email, token: token.into() })
-    }
-
     /// What Jira signs webhooks with, unsealed.
     pub async fn webhook_secret(&self, instance: InstanceId) -> Result<SecretString, Error> {
         let row = self.instance_row(instance).await?;
@@ -131,20 +97,14 @@ impl TenantStore {
         String::from_utf8(plain).map(SecretString::from).map_err(|_| Error::sealed())
     }
 
-    fn seal_credentials(&self, instance: InstanceId, credentials: &Credentials) -> Result<Vec<u8>, Error> {
-        let token = credentials.token.expose_secret().to_owned();
-        let plain = serde_json::to_vec(&Sealed { email: credentials.email.clone(), token });
-        self.keys().seal(Secret::Credentials, (self.id(), instance), &plain.map_err(|_| Error::sealed())?)
-    }
-
-    async fn instance_row(&self, instance: InstanceId) -> Result<Model, Error> {
+    pub(crate) async fn instance_row(&self, instance: InstanceId) -> Result<Model, Error> {
         let mut tx = self.read().await?;
         let row = Entity::find_by_id((self.id().0, instance.0)).one(&tx.orm()).await?;
         tx.rollback().await?;
         row.ok_or(Error::NotFound("instance"))
     }
 
-    fn row(&self, instance: InstanceId) -> ActiveModel {
+    pub(crate) fn row(&self, instance: InstanceId) -> ActiveModel {
         ActiveModel { tenant_id: Unchanged(self.id().0), id: Unchanged(instance.0), ..Default::default() }
     }
 

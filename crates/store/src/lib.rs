@@ -5,8 +5,10 @@
 
 mod apply;
 mod backfill;
+mod credentials;
 mod directory;
 mod error;
+mod grants;
 mod instances;
 mod issues;
 mod missing;
@@ -20,8 +22,10 @@ mod watermarks;
 
 pub use apply::Applied;
 pub use backfill::{BackfillPlan, BackfillPosition, BackfillProgress, BackfillRow};
+pub use credentials::{App, Credentials, Login};
 pub use error::Error;
-pub use instances::{Credentials, NewInstance};
+pub use grants::{Grant, Turn};
+pub use instances::NewInstance;
 pub use issues::Counts;
 pub use seal::{MasterKey, NotAMasterKey};
 pub use tenancy::{Config, SCHEMA, Store, TenantStore, TenantTx};

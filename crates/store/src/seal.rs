@@ -63,12 +63,14 @@ impl fmt::Debug for MasterKey {
 #[derive(Clone, Copy)]
 pub(crate) enum Secret {
     Credentials,
+    Grant,
     Webhook,
 }
 
 /// The keys that are used.
 pub(crate) struct Keys {
     credentials: XChaCha20Poly1305,
+    grant: XChaCha20Poly1305,
     webhook: XChaCha20Poly1305,
     pepper: [u8; 32],
 }
@@ -83,6 +85,7 @@ impl Keys {
         };
         Self {
             credentials: XChaCha20Poly1305::new(&key("jirafleet/1/jira-credentials").into()),
+            grant: XChaCha20Poly1305::new(&key("jirafleet/1/oauth-grant").into()),
             webhook: XChaCha20Poly1305::new(&key("jirafleet/1/webhook-secret").into()),
             pepper: key("jirafleet/1/e-mail-pepper"),
         }
@@ -117,6 +120,7 @@ impl Keys {
     fn cipher(&self, secret: Secret) -> &XChaCha20Poly1305 {
         match secret {
             Secret::Credentials => &self.credentials,
+            Secret::Grant => &self.grant,
             Secret::Webhook => &self.webhook,
         }
     }

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The newest step of the schema that this program relies on.
-pub const SCHEMA: &str = "m0004_rls";
+pub const SCHEMA: &str = "m0005_oauth_grants";
 
 /// How long to wait for a connection before telling that all are busy.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -9,7 +9,7 @@ use domain::{
     content_hash,
 };
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement, TransactionTrait};
-use store::{Applied, NewInstance, Store, TenantStore};
+use store::{Applied, Credentials, Login, NewInstance, Store, TenantStore};
 use tests::TestDatabase;
 
 /// One instance of one tenant in a database of its own.
@@ -97,8 +97,10 @@ pub(crate) fn new_instance(name: &str) -> NewInstance {
     NewInstance {
         name: name.to_owned(),
         site: Site::trusted(format!("https://{name}.atlassian.test")),
-        email: format!("robot@{name}.test"),
-        token: format!("token of {name}").into(),
+        credentials: Credentials::Basic(Login {
+            email: format!("robot@{name}.test"),
+            token: format!("token of {name}").into(),
+        }),
         webhook_secret: format!("secret of {name}").into(),
         poll_interval: Duration::from_secs(300),
         requests_per_minute: 6000,

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
+use domain::Invalid;
 use reqwest::{RequestBuilder, header};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use super::{Access, SMALL};
 use crate::{
-    Claim, Error, Grant, OAuth, TokenStoreError, answer,
+    Claim, Credentials, Error, Grant, OAuth, TokenStoreError, answer,
     error::{Asked, Trouble},
     identity, lenient, refusal,
     retry::Failure,
@@ -40,16 +41,25 @@ pub(super) struct Held {
 
 #[derive(Serialize)]
 struct Question<'a> {
-    grant_type: &'static str,
     client_id: &'a str,
     client_secret: &'a str,
-    refresh_token: &'a str,
+    #[serde(flatten)]
+    shown: Shown<'a>,
+}
+
+/// What a pair of tokens is given for.
+#[derive(Serialize)]
+#[serde(tag = "grant_type", rename_all = "snake_case")]
+pub(crate) enum Shown<'a> {
+    RefreshToken { refresh_token: &'a str },
+    AuthorizationCode { code: &'a str, redirect_uri: &'a str },
 }
 
 #[derive(Deserialize)]
 struct Tokens {
     access_token: String,
-    refresh_token: String,
+    #[serde(default, deserialize_with = "lenient::text")]
+    refresh_token: Option<String>,
     #[serde(default, deserialize_with = "lenient::id")]
     expires_in: Option<i64>,
 }
@@ -82,6 +92,22 @@ impl Access {
         self.refresh(http, app, &mut held, asked).await.map(|_| ())
     }
 
+    /// The first pair of a grant, for the code that a person was given; stored in the place of the pair before.
+    pub(crate) async fn authorise(
+        &self,
+        http: &reqwest::Client,
+        code: Shown<'_>,
+        asked: &Asked,
+    ) -> Result<(), Failure> {
+        let Credentials::OAuth(app) = &self.credentials else {
+            return Err(Failure::Final(Invalid::new("a code", "is for an OAuth app").into()));
+        };
+        let mut held = self.held.lock().await;
+        let before = app.tokens.load().await.map_err(|error| away(asked, &error))?;
+        held.unsaved = Some(self.ask(http, app, code, before.version, asked).await?);
+        self.save(app, &mut held).await.map_err(|error| away(asked, &error))
+    }
+
     async fn refresh(
         &self,
         http: &reqwest::Client,
@@ -111,7 +137,7 @@ impl Access {
                 }
                 Claim::Theirs => tokio::time::sleep(LOOK).await,
                 Claim::Ours => {
-                    held.unsaved = Some(self.ask(http, app, &current, asked).await?);
+                    held.unsaved = Some(self.ask(http, app, shown(&current), current.version, asked).await?);
                     self.save(app, held).await.map_err(store)?;
                     if let Some(grant) = &held.grant {
                         return Ok(grant.clone());
@@ -132,10 +158,18 @@ impl Access {
         Ok(())
     }
 
-    async fn ask(&self, http: &reqwest::Client, app: &OAuth, old: &Grant, asked: &Asked) -> Result<Grant, Failure> {
+    /// The pair that comes after this version.
+    async fn ask(
+        &self,
+        http: &reqwest::Client,
+        app: &OAuth,
+        shown: Shown<'_>,
+        version: u64,
+        asked: &Asked,
+    ) -> Result<Grant, Failure> {
         let asked = Asked { route: ROUTE, ..asked.clone() };
         let sent_at = Utc::now();
-        let raw = transfer(self.question(http, app, old)?, asked, SMALL).await?;
+        let raw = transfer(self.question(http, app, shown)?, asked, SMALL).await?;
         if raw.status.is_server_error() || raw.status.as_u16() == 429 {
             return Err(answer::unavailable(raw.asked, raw.status, &raw.text, None));
         }
@@ -145,23 +179,23 @@ impl Access {
         let tokens: Tokens = serde_json::from_str(&raw.text)
             .map_err(|error| Failure::Final(Error::unreadable("a pair of tokens", &error).about(&raw.asked)))?;
         let lives = TimeDelta::seconds(tokens.expires_in.unwrap_or(3600).clamp(0, 86_400));
-        let (access, refresh) = (tokens.access_token.into(), tokens.refresh_token.into());
-        Ok(Grant { access, refresh, expires_at: sent_at + lives, version: old.version + 1 })
+        let once = || Invalid::new("the OAuth grant", "can be used once only: authorise the app with offline_access");
+        let refresh = tokens.refresh_token.ok_or_else(|| Failure::Final(once().into()))?.into();
+        Ok(Grant { access: tokens.access_token.into(), refresh, expires_at: sent_at + lives, version: version + 1 })
     }
 
-    fn question(&self, http: &reqwest::Client, app: &OAuth, old: &Grant) -> Result<RequestBuilder, Failure> {
-        let question = Question {
-            grant_type: "refresh_token",
-            client_id: &app.client_id,
-            client_secret: app.client_secret.expose_secret(),
-            refresh_token: old.refresh.expose_secret(),
-        };
+    fn question(&self, http: &reqwest::Client, app: &OAuth, shown: Shown<'_>) -> Result<RequestBuilder, Failure> {
+        let question = Question { client_id: &app.client_id, client_secret: app.client_secret.expose_secret(), shown };
         let body = serde_json::to_string(&question)
             .map_err(|error| Failure::Final(Error::unreadable("our own question", &error)))?;
         let mut url = self.auth.clone();
         url.set_path("/oauth/token");
         Ok(http.post(url).header(header::CONTENT_TYPE, "application/json").body(body))
     }
+}
+
+fn shown(old: &Grant) -> Shown<'_> {
+    Shown::RefreshToken { refresh_token: old.refresh.expose_secret() }
 }
 
 /// `invalid_grant` is the end of a grant. Anything else is about the app.

@@ -1,20 +1,21 @@
 //! `jirafleet instance add|list|show|test|pause|resume|rotate-token|remove`.
 
 mod add;
+mod auth;
 
 use std::path::{Path, PathBuf};
 
+use chrono::SecondsFormat;
 use clap::{Args as ClapArgs, Subcommand};
-use domain::{AccountId, Instance, InstanceState};
-use jira::Priority;
+use domain::{Instance, InstanceState};
 use queue::{Job, Lane};
-use secrecy::SecretString;
 use serde::Serialize;
 use store::Credentials;
 
+use self::auth::{Given, Unproven, who_am_i};
 use super::backfill;
 use crate::{
-    config::{Surroundings, read_secret},
+    config::Surroundings,
     exit::{self, Failed},
     output::{self, Format, say},
     wire_up::House,
@@ -49,12 +50,14 @@ enum What {
     Pause { name: String },
     /// Work for a paused or suspended instance again.
     Resume { name: String },
-    /// Replace Jira's API token.
+    /// Replace Jira's API token, or the tokens of an OAuth app.
     RotateToken {
         name: String,
-        /// A file that holds the new token; `-` reads standard input.
-        #[arg(long, value_name = "FILE")]
-        token_file: PathBuf,
+        /// A file that holds the new API token; `-` reads standard input.
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["client_secret_file", "refresh_token_file", "code_file"])]
+        token_file: Option<PathBuf>,
+        #[command(flatten)]
+        given: Given,
     },
     /// Forget an instance and its whole mirror.
     Remove {
@@ -83,11 +86,13 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
     match args.what {
         What::Add(add) => add::register(&house, &resolved, add).await,
         What::List { output } => print(&house, output, house.store.system().instances().await?).await,
-        What::Show { name, output } => print(&house, output, vec![find(&house, &name).await?]).await,
+        What::Show { name, output } => show(&house, output, find(&house, &name).await?).await,
         What::Test { name } => test(&house, &find(&house, &name).await?).await,
         What::Pause { name } => pause(&house, &find(&house, &name).await?).await,
         What::Resume { name } => resume(&house, &find(&house, &name).await?).await,
-        What::RotateToken { name, token_file } => rotate(&house, &find(&house, &name).await?, &token_file).await,
+        What::RotateToken { name, token_file, given } => {
+            rotate(&house, &find(&house, &name).await?, token_file.as_deref(), &given).await
+        }
         What::Remove { name, yes } => remove(&house, &find(&house, &name).await?, yes).await,
     }
 }
@@ -123,15 +128,11 @@ pub(crate) async fn must_not_rest(house: &House, instance: &Instance) -> Result<
     }
 }
 
-async fn who_am_i(house: &House, instance: &Instance, credentials: Credentials) -> Result<AccountId, jira::Error> {
-    let client = house.clients.client(instance, credentials.email, credentials.token)?;
-    Ok(client.with_priority(Priority::Live).myself().await?.account)
-}
-
 /// A question to Jira that failed before anything was changed. What its error advises is for instances that are at work.
 fn unchanged(error: jira::Error, so: &str) -> Failed {
     let said = error.to_string();
-    let cause = said.split("store a new token").next().unwrap_or_default();
+    let advice = said.find("store a new token").or_else(|| said.find("authorise the app again"));
+    let cause = &said[..advice.unwrap_or(said.len())];
     let cause = cause.trim_end().trim_end_matches(", or").trim_end_matches(';');
     Failed::new(Failed::from(error).code, format!("{cause}; {so}"))
 }
@@ -139,7 +140,7 @@ fn unchanged(error: jira::Error, so: &str) -> Failed {
 /// Asks Jira who we are and remembers it: from now on every answer must come from that account.
 async fn introduce(house: &House, instance: &Instance) -> Result<(), Failed> {
     let tenant = house.store.tenant(instance.tenant);
-    let account = who_am_i(house, instance, tenant.credentials(instance.id).await?).await?;
+    let account = who_am_i(house, instance, worker::credentials(&tenant, instance.id).await?).await?;
     tenant.set_account(instance.id, &account).await?;
     say!("{} answers; we are {account} there", instance.site);
     Ok(())
@@ -176,14 +177,15 @@ pub(super) async fn wake(house: &House, instance: &Instance) -> Result<(), Faile
     Ok(())
 }
 
-async fn rotate(house: &House, instance: &Instance, file: &Path) -> Result<(), Failed> {
-    let token = SecretString::from(read_secret("API token", file)?);
+async fn rotate(house: &House, instance: &Instance, token: Option<&Path>, given: &Given) -> Result<(), Failed> {
     let tenant = house.store.tenant(instance.tenant);
-    let email = tenant.credentials(instance.id).await?.email;
+    let offer = given.instead_of(tenant.credentials(instance.id).await?, token)?;
     // Known accounts are compared within: the new token must be of the same one.
-    let account = who_am_i(house, instance, Credentials { email, token: token.clone() }).await;
-    let account = account.map_err(|error| unchanged(error, "nothing was changed, the old token stays"))?;
-    tenant.rotate_token(instance.id, token).await?;
+    let (account, credentials) = offer
+        .prove(house, instance)
+        .await
+        .map_err(|Unproven { error, so }| unchanged(error, &format!("nothing was changed, the old token stays{so}")))?;
+    tenant.set_credentials(instance.id, &credentials).await?;
     tenant.set_account(instance.id, &account).await?;
     say!("{} takes the new token; we are {account} there", instance.site);
     if matches!(instance.state, InstanceState::Suspended { .. }) {
@@ -206,9 +208,35 @@ async fn remove(house: &House, instance: &Instance, yes: bool) -> Result<(), Fai
     Ok(())
 }
 
+/// One instance, and how it is opened.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    row: Row,
+    auth: &'static str,
+    /// Of OAuth's.
+    access_token_ends: Option<String>,
+}
+
+async fn show(house: &House, output: Format, instance: Instance) -> Result<(), Failed> {
+    let credentials = house.store.tenant(instance.tenant).credentials(instance.id).await?;
+    let ends = match &credentials {
+        Credentials::OAuth { grant, .. } => Some(grant.expires_at.to_rfc3339_opts(SecondsFormat::Secs, true)),
+        Credentials::Basic(_) | Credentials::Scoped(_) => None,
+    };
+    let rows = rows(house, vec![instance]).await?.into_iter();
+    let shown: Vec<Shown> =
+        rows.map(|row| Shown { row, auth: credentials.kind(), access_token_ends: ends.clone() }).collect();
+    output::print(output, "jirafleet.instances/1", &shown)
+}
+
 async fn print(house: &House, output: Format, instances: Vec<Instance>) -> Result<(), Failed> {
+    output::print(output, "jirafleet.instances/1", &rows(house, instances).await?)
+}
+
+async fn rows(house: &House, instances: Vec<Instance>) -> Result<Vec<Row>, Failed> {
     let tenants = house.store.system().tenants().await?;
-    let rows: Vec<Row> = instances
+    let rows = instances
         .into_iter()
         .map(|instance| Row {
             tenant: tenants
@@ -227,6 +255,5 @@ async fn print(house: &House, output: Format, instances: Vec<Instance>) -> Resul
             name: instance.name,
         })
         .collect();
-    output::print(output, "jirafleet.instances/1", &rows)?;
-    Ok(())
+    Ok(rows)
 }

@@ -49,8 +49,8 @@ pub(crate) struct Drift {
 pub(crate) async fn run(args: Args) -> Result<(), Failed> {
     let house = House::open(&args.surroundings.resolve()?, 2).await?;
     let instance = instance::find(&house, &args.instance).await?;
-    let credentials = house.store.tenant(instance.tenant).credentials(instance.id).await?;
-    let jira = house.clients.client(&instance, credentials.email, credentials.token)?.with_priority(Priority::Upkeep);
+    let credentials = worker::credentials(&house.store.tenant(instance.tenant), instance.id).await?;
+    let jira = house.clients.client_as(&instance, credentials)?.with_priority(Priority::Upkeep);
     let mut ids = all_ids(&house, &instance, &jira).await?;
     if !args.full {
         ids = ids.sample(&mut rand::rng(), args.sample as usize).copied().collect();

@@ -7,7 +7,7 @@ use domain::{Instance, IssueSnapshot, Site, SiteRules};
 use indicatif::ProgressBar;
 use secrecy::SecretString;
 use simulator::{Config, Simulator};
-use store::NewInstance;
+use store::{Credentials, Login, NewInstance};
 use tokio::sync::mpsc::UnboundedReceiver;
 use worker::Applied;
 
@@ -216,8 +216,7 @@ async fn register(
     let new = NewInstance {
         name: name.to_owned(),
         site: Site::parse(url, &rules)?,
-        email,
-        token: SecretString::from(token),
+        credentials: Credentials::Basic(Login { email, token: SecretString::from(token) }),
         webhook_secret: SecretString::from(secret.to_owned()),
         poll_interval: Duration::from_secs(300),
         // Jira's documented steady rate for reads with an API token: 100 a second.

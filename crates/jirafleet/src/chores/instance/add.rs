@@ -7,11 +7,14 @@ use std::{
 
 use chrono::Utc;
 use clap::Args as ClapArgs;
-use domain::{AccountId, Instance, InstanceId, InstanceState, Invalid, Site, TenantId, valid_name};
+use domain::{AccountId, Instance, InstanceId, InstanceState, Site, TenantId, valid_name};
 use secrecy::SecretString;
 use store::{Credentials, NewInstance};
 
-use super::{unchanged, who_am_i};
+use super::{
+    auth::{Offer, Unproven, WayIn},
+    unchanged,
+};
 use crate::{
     chores::tenant,
     config::{Resolved, read_secret},
@@ -31,12 +34,8 @@ pub(super) struct Add {
     /// Where Jira is: https:// and the host, such as acme.atlassian.net
     #[arg(long, value_name = "URL")]
     site: String,
-    /// The service account's mail address.
-    #[arg(long)]
-    email: String,
-    /// A file that holds the service account's API token; `-` reads standard input.
-    #[arg(long, value_name = "FILE")]
-    token_file: PathBuf,
+    #[command(flatten)]
+    way_in: WayIn,
     /// A file that holds the webhook's secret; made when it is not there yet.
     #[arg(long, value_name = "FILE")]
     webhook_secret_file: Option<PathBuf>,
@@ -53,18 +52,21 @@ pub(super) struct Add {
 
 pub(super) async fn register(house: &House, resolved: &Resolved, add: Add) -> Result<(), Failed> {
     valid_name("the instance's name", &add.name)?;
-    valid_email(&add.email)?;
     let site = Site::parse(&add.site, &resolved.sites)?;
     let tenant = tenant::find(house, &add.tenant).await?;
-    let token = SecretString::from(read_secret("API token", &add.token_file)?);
-    let account = if add.no_check { None } else { Some(account_of(house, &add, tenant.id, (&site, &token)).await?) };
+    let offer = add.way_in.read()?;
+    let (account, credentials) = if add.no_check {
+        (None, offer.unseen()?)
+    } else {
+        let (account, credentials) = prove(house, &add, tenant.id, &site, offer).await?;
+        (Some(account), credentials)
+    };
     let (webhook_secret, made) = webhook_secret(add.webhook_secret_file.as_deref())?;
     let tenant = house.store.tenant(tenant.id);
     let new = NewInstance {
         name: add.name.clone(),
         site,
-        email: add.email,
-        token,
+        credentials,
         webhook_secret: SecretString::from(webhook_secret.clone()),
         poll_interval: Duration::from_secs(add.poll_interval),
         requests_per_minute: add.requests_per_minute,
@@ -82,23 +84,14 @@ pub(super) async fn register(house: &House, resolved: &Resolved, add: Add) -> Re
     output::line(instance.id)
 }
 
-/// Roughly: something, one @, something, and nothing that would not get through HTTP's basic authentication.
-fn valid_email(email: &str) -> Result<(), Invalid> {
-    let (name, host) = email.split_once('@').unwrap_or_default();
-    let odd = |c: char| c.is_whitespace() || c.is_control() || c == ':';
-    if name.is_empty() || host.is_empty() || host.contains('@') || email.contains(odd) {
-        return Err(Invalid::new("--email", "must be the service account's mail address, as in mirror@acme.example"));
-    }
-    Ok(())
-}
-
 /// Asks the site of an instance that is not registered yet who we would be there.
-async fn account_of(
+async fn prove(
     house: &House,
     add: &Add,
     tenant: TenantId,
-    (site, token): (&Site, &SecretString),
-) -> Result<AccountId, Failed> {
+    site: &Site,
+    offer: Offer,
+) -> Result<(AccountId, Credentials), Failed> {
     let candidate = Instance {
         id: InstanceId::generate(),
         tenant,
@@ -110,17 +103,15 @@ async fn account_of(
         requests_per_minute: add.requests_per_minute,
         created_at: Utc::now(),
     };
-    let credentials = Credentials { email: add.email.clone(), token: token.clone() };
-    let asked = who_am_i(house, &candidate, credentials).await;
-    asked.map_err(|error| {
+    offer.prove(house, &candidate).await.map_err(|Unproven { error, so }| {
         let next = match &error {
-            jira::Error::NotOurselves { .. } => "check --email and --token-file",
+            jira::Error::NotOurselves { .. } => add.way_in.advice(),
             jira::Error::Unavailable { .. } | jira::Error::NotJira { .. } | jira::Error::Throttled { .. } => {
                 "check --site, or register it unseen with --no-check"
             }
             _ => "check --site",
         };
-        unchanged(error, &format!("nothing was registered; {next}"))
+        unchanged(error, &format!("nothing was registered{so}; {next}"))
     })
 }
 
