@@ -104,7 +104,7 @@ impl Contract {
                 let body = response.pointer("/content/application~1json/schema");
                 self.judge_body(&name, body, &exchange.response);
             }
-            None if exchange.status.is_success() => self.breach(name, "a status that is not described"),
+            None if exchange.status.is_success() => self.breach(&name, "a status that is not described"),
             None => {}
         }
     }
@@ -115,7 +115,7 @@ impl Contract {
             let parameter = pair.split('=').next().unwrap_or_default();
             let is_known = known.iter().any(|known| known["name"] == parameter);
             if !parameter.is_empty() && !is_known && !errata::knows_parameter(name, parameter) {
-                self.breach(format!("{name}: parameter {parameter}"), "not described");
+                self.breach(&format!("{name}: parameter {parameter}"), "not described");
             }
         }
     }
@@ -123,14 +123,14 @@ impl Contract {
     fn judge_body(&self, name: &str, schema: Option<&Value>, body: &[u8]) {
         let (Some(schema), false) = (schema, body.is_empty()) else { return };
         let Ok(value) = serde_json::from_slice::<Value>(body) else {
-            return self.breach(name.to_owned(), "not JSON");
+            return self.breach(name, "not JSON");
         };
         let validator = self.validator(name, schema);
         let Some(validator) = validator else { return };
         for error in validator.iter_errors(&value) {
             let place = generalised(&error.instance_path().to_string());
             if !errata::excuses(name, &place) {
-                self.breach(format!("{name} {place}"), &error.to_string());
+                self.breach(&format!("{name} {place}"), &error.to_string());
             }
         }
     }
@@ -142,16 +142,16 @@ impl Contract {
         let whole = schema::self_contained(schema, &self.description);
         let made = jsonschema::draft7::new(&whole);
         if let Err(error) = &made {
-            self.breach(name.to_owned(), &format!("its schema cannot be used: {error}"));
+            self.breach(name, &format!("its schema cannot be used: {error}"));
         }
         let made = made.ok().map(Arc::new);
         lock(&self.validators).insert(name.to_owned(), made.clone());
         made
     }
 
-    fn breach(&self, what: String, why: &str) {
+    fn breach(&self, what: &str, why: &str) {
         let why: String = why.chars().take(400).collect();
-        lock(&self.breaches).entry(what.clone()).or_insert_with(|| format!("{what}: {why}"));
+        lock(&self.breaches).entry(what.to_owned()).or_insert_with(|| format!("{what}: {why}"));
     }
 }
 

@@ -166,11 +166,8 @@ fn a_page_of_projects() {
            "insight":{"totalIssueCount":120,"lastIssueUpdateTime":"2026-01-22T05:37:05.000+0000"}},
           {"id":"10011","key":"TEAM","style":"next-gen","simplified":true,"uuid":"5f0c","entityId":"5f0c","deleted":true,"retentionTillDate":"2026-05-01T00:00:00.000+0000"}]}"#,
     );
-    let projects: Vec<_> = page
-        .values
-        .into_iter()
-        .map(|raw| convert::project(raw, Lifecycle::Live).expect("a project"))
-        .collect();
+    let projects: Vec<_> =
+        page.values.into_iter().map(|raw| convert::project(raw, Lifecycle::Live).expect("a project")).collect();
     assert_eq!(
         (projects[0].key.as_str(), projects[0].issue_count, projects[0].lifecycle),
         ("NORTH", Some(120), Lifecycle::Live)
