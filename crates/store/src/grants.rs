@@ -62,7 +62,7 @@ impl TenantStore {
         let mut tx = self.read().await?;
         let row = Entity::find_by_id((self.id().0, instance.0)).one(&tx.orm()).await?;
         tx.rollback().await?;
-        self.open_grant(instance, row.ok_or(Error::NotFound("grant"))?)
+        self.open_grant(instance, &row.ok_or(Error::NotFound("grant"))?)
     }
 
     /// Claims the right to replace version `seen`, for as long as the lease lasts. Whoever holds it gets it again.
@@ -95,7 +95,7 @@ impl TenantStore {
         if row.try_get("ours")? {
             return Ok(Turn::Ours);
         }
-        let grant = self.open_grant(instance, Model::from_query_result(&QueryResult::from(row), "")?)?;
+        let grant = self.open_grant(instance, &Model::from_query_result(&QueryResult::from(row), "")?)?;
         Ok(if grant.version > seen { Turn::Newer(grant) } else { Turn::Theirs })
     }
 
@@ -118,7 +118,7 @@ impl TenantStore {
         Ok(done.rows_affected() == 1)
     }
 
-    fn open_grant(&self, instance: InstanceId, row: Model) -> Result<Grant, Error> {
+    fn open_grant(&self, instance: InstanceId, row: &Model) -> Result<Grant, Error> {
         let plain = self.keys().open(Secret::Grant, (self.id(), instance), &row.tokens_sealed)?;
         let Tokens { access, refresh } = serde_json::from_slice(&plain).map_err(|_| Error::sealed())?;
         let version = u64::try_from(row.version).map_err(|_| Error::Unreadable("oauth_grants.version"))?;

@@ -56,7 +56,7 @@ async fn requests(long: usize) -> u64 {
             world.comment(key, format!("Comment {number}")).expect("it can be commented on");
         }
         for number in 5..HISTORIES {
-            world.edit(key, |issue| issue.summary = format!("Edit {number}").into()).expect("it can be edited");
+            world.edit(key, |issue| issue.summary = format!("Edit {number}")).expect("it can be edited");
         }
     }
     let before = fleet.requests();
