@@ -56,10 +56,10 @@ pub(crate) struct Surroundings {
 /// Where Atlassian's own servers are; elsewhere only with a simulated Jira, hence hidden.
 #[derive(Args, Clone, Default)]
 pub(crate) struct AtlassianArgs {
-    /// In the place of https://api.atlassian.com
+    /// In the place of Atlassian's gateway, api.atlassian.com
     #[arg(long, global = true, hide = true, env = "JIRAFLEET_ATLASSIAN_GATEWAY", value_name = "URL")]
     atlassian_gateway: Option<String>,
-    /// In the place of https://auth.atlassian.com
+    /// In the place of Atlassian's authorization server, auth.atlassian.com
     #[arg(long, global = true, hide = true, env = "JIRAFLEET_ATLASSIAN_AUTH", value_name = "URL")]
     atlassian_auth: Option<String>,
 }
