@@ -7,6 +7,7 @@ mod bad_input;
 mod budget;
 mod cli;
 mod conformance;
+mod contract;
 mod crash;
 mod demo;
 mod identity;
