@@ -1,6 +1,6 @@
 //! What a backfill costs in requests to Jira, the resource that users run out of: `bench backfill`.
 //!
-//! A whole fleet in this process (gateway, worker, PostgreSQL, Redis) against a simulated site of a thousand issues, with
+//! A whole fleet in this process (gateway, worker, PostgreSQL, Redis) against a simulated site of five thousand issues, with
 //! three comments and five changelog entries each. The floor is one request per hundred issues and the listing of their ids.
 
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Issues of the site.
-const ISSUES: usize = 1_000;
+const ISSUES: usize = 5_000;
 
 /// Issues of the second site with long lists, and how long these are: more than Jira embeds.
 const LONG: usize = ISSUES / 50;
@@ -25,7 +25,10 @@ pub(crate) async fn run() -> ExitCode {
     for (case, long) in [("requests_per_issue", 0), ("requests_per_issue_long_lists", LONG)] {
         eprintln!("{case} ..");
         let requests = requests(long).await;
-        println!("{case}: {requests} requests for {ISSUES} issues");
+        println!(
+            "{case}: {requests} requests for {ISSUES} issues, {:.1} per thousand",
+            requests as f64 * 1_000.0 / ISSUES as f64
+        );
         let found = Found::of(vec![requests as f64 / ISSUES as f64], "requests", "lower");
         report.rows.push(Row { case: case.to_owned(), subject: "jirafleet", found });
     }
