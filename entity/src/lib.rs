@@ -13,6 +13,8 @@ pub mod issue_link;
 pub mod jira_instance;
 pub mod oauth_grant;
 pub mod project;
+pub mod sprint;
 pub mod sync_watermark;
 pub mod tenant;
 pub mod user;
+pub mod worklog;

@@ -14,9 +14,11 @@ use uuid::Uuid;
 
 pub(crate) mod sample;
 
-use sample::{Mirror, at, comment, json, link, moved, new_instance, person, register, rich, said, seal};
+use sample::{
+    Mirror, at, comment, json, link, moved, new_instance, person, register, rich, said, seal, sprint, worklog,
+};
 
-const EVERYTHING: [&str; 4] = ["issues", "comments", "changelogs", "issue_links"];
+const EVERYTHING: [&str; 6] = ["issues", "comments", "worklogs", "changelogs", "issue_links", "sprints"];
 
 fn written(written: usize) -> Applied {
     Applied { written, ..Applied::default() }
@@ -38,6 +40,7 @@ async fn what_goes_in_comes_out() {
         assert_eq!(said.raw, row.raw);
         assert_eq!((said.observed_at, said.content_hash), (row.observed_at, row.content_hash));
         assert_eq!(said.people, row.people);
+        assert_eq!(said.sprints, row.sprints);
     }
     let counts = mirror.tenant.counts(mirror.instance).await.unwrap();
     assert_eq!((counts.issues, counts.comments, counts.histories), (2, 2, 3));
@@ -177,11 +180,13 @@ async fn what_a_snapshot_does_not_list_is_gone() {
     later.comments = vec![comment(2, "changed"), comment(3, "new")];
     later.links = vec![link(80, LinkDirection::Inward, 9), link(70, LinkDirection::Outward, 5)];
     later.changelog.remove(0);
+    later.worklogs = vec![worklog(4, 61), worklog(5, 1)];
     seal(&mut later);
     assert_eq!(mirror.apply(std::slice::from_ref(&later)).await, written(1));
     assert_eq!(later.differences(&mirror.shown(1).await.unwrap()), Vec::<&str>::new());
     assert_eq!(rich(2).differences(&mirror.shown(2).await.unwrap()), Vec::<&str>::new());
     (later.comments, later.links, later.changelog) = (Vec::new(), Vec::new(), Vec::new());
+    later.worklogs.clear();
     later.observed_at = at(40);
     seal(&mut later);
     mirror.apply(std::slice::from_ref(&later)).await;
@@ -194,9 +199,31 @@ async fn a_child_listed_twice_is_one() {
     let mut twice = rich(1);
     twice.comments.push(twice.comments[0].clone());
     twice.changelog.push(twice.changelog[0].clone());
+    twice.worklogs.push(twice.worklogs[0].clone());
     twice.links.push(twice.links[0].clone());
     mirror.apply(&[twice]).await;
     assert_eq!(rich(1).differences(&mirror.shown(1).await.unwrap()), Vec::<&str>::new());
+}
+
+#[tokio::test]
+async fn a_sprint_is_known_by_the_latest_word() {
+    let mirror = Mirror::new().await;
+    mirror.apply(&[rich(1)]).await;
+    let boards = |state: &'static str, minute: i64| {
+        let mirror = &mirror;
+        async move {
+            let mut tx = mirror.tenant.begin().await.unwrap();
+            tx.apply_sprints(mirror.instance, &[sprint(4, state)], at(minute)).await.unwrap();
+            tx.commit().await.unwrap();
+            mirror.shown(1).await.unwrap().sprints[0].state.clone()
+        }
+    };
+    assert_eq!(boards("future", 19).await, "active", "the issue told of it at minute 20");
+    assert_eq!(boards("closed", 21).await, "closed");
+    let mut other = said(2, (30, 40), "a");
+    (other.sprints, other.observed_at) = (vec![sprint(4, "active")], at(20));
+    mirror.apply(&[other]).await;
+    assert_eq!(mirror.shown(1).await.unwrap().sprints[0].state, "closed");
 }
 
 #[tokio::test]

@@ -86,6 +86,10 @@ jira_id! {
     /// Jira's number of a sprint.
     SprintId
 }
+jira_id! {
+    /// Jira's number of an entry of time spent.
+    WorklogId
+}
 
 /// Jira's name for a person: opaque text of up to 128 characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
-use crate::{Comment, History, Issue, IssueId, IssueLink, LinkDirection, RawJson, User};
+use crate::{Comment, History, Issue, IssueId, IssueLink, LinkDirection, RawJson, Sprint, User, Worklog};
 
 /// What Jira said about one issue at one instant: whole, with nothing cut off. The only thing that is ever applied to the
 /// mirror.
@@ -15,11 +15,15 @@ pub struct IssueSnapshot {
     pub issue: Issue,
     /// All of them, in the order of their ids.
     pub comments: Vec<Comment>,
+    /// All of them, in the order of their ids.
+    pub worklogs: Vec<Worklog>,
     /// All of it, in the order of its ids.
     pub changelog: Vec<History>,
     /// All links, seen from this issue.
     pub links: Vec<IssueLink>,
-    /// Everybody whom the issue, its comments or its changelog name; each once.
+    /// What the issue says about the sprints it is or was in. It may be older than the sprint's own word.
+    pub sprints: Vec<Sprint>,
+    /// Everybody whom the issue, its comments, worklogs or changelog name; each once.
     pub people: Vec<User>,
     /// The issue as Jira said it, without its `changelog` member, whose every entry is in [`changelog`](Self::changelog).
     pub raw: RawJson,
@@ -36,6 +40,7 @@ impl IssueSnapshot {
         let parts = [
             ("issue", own_issue(&self.issue) == own_issue(&other.issue)),
             ("comments", self.comments == other.comments),
+            ("worklogs", self.worklogs == other.worklogs),
             ("changelog", self.changelog == other.changelog),
             ("links", own_links(&self.links).eq(own_links(&other.links))),
             ("raw", canonical_content(&self.raw) == canonical_content(&other.raw)),
@@ -44,9 +49,9 @@ impl IssueSnapshot {
     }
 }
 
-/// The hash that tells whether content changed: of the raw document without what depends on the caller, of the comments
-/// (which may have been completed by further requests) and of the changelog's ids.
-pub fn content_hash(raw: &RawJson, comments: &[Comment], changelog: &[History]) -> [u8; 32] {
+/// The hash that tells whether content changed: of the raw document without what depends on the caller, of comments and
+/// worklogs (which may have been completed by further requests) and of the changelog's ids.
+pub fn content_hash(raw: &RawJson, comments: &[Comment], worklogs: &[Worklog], changelog: &[History]) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(canonical_content(raw).as_bytes());
     for comment in comments {
@@ -55,6 +60,18 @@ pub fn content_hash(raw: &RawJson, comments: &[Comment], changelog: &[History]) 
         let mut body = String::new();
         comment.body.canonical(&mut body);
         hash.update(body.as_bytes());
+    }
+    for worklog in worklogs {
+        hash.update(worklog.id.0.to_be_bytes());
+        hash.update(worklog.seconds.to_be_bytes());
+        for time in [worklog.started_at, worklog.updated_at] {
+            hash.update(time.map_or(i64::MIN, |time| time.timestamp_millis()).to_be_bytes());
+        }
+        let mut comment = String::new();
+        if let Some(document) = &worklog.comment {
+            document.canonical(&mut comment);
+        }
+        hash.update(comment.as_bytes());
     }
     for history in changelog {
         hash.update(history.id.0.to_be_bytes());
@@ -65,9 +82,9 @@ pub fn content_hash(raw: &RawJson, comments: &[Comment], changelog: &[History]) 
 /// Fields whose value depends on who asks: they never count as a change.
 const CALLER_SPECIFIC: [&str; 3] = ["lastViewed", "watches", "votes"];
 
-/// Embedded lists whose members are rows of their own, and may be cut short in the document: comments, and the sub-tasks,
-/// which say whose they are.
-const ROWS_OF_THEIR_OWN: [&str; 2] = ["comment", "subtasks"];
+/// Embedded lists whose members are rows of their own, and may be cut short in the document: comments, worklogs, and the
+/// sub-tasks, which say whose they are.
+const ROWS_OF_THEIR_OWN: [&str; 3] = ["comment", "subtasks", "worklog"];
 
 /// The issue without its parent's key, which changes when the parent moves, while its id stays.
 fn own_issue(issue: &Issue) -> (Option<IssueId>, Issue) {
@@ -135,9 +152,9 @@ mod tests {
     fn who_asks_is_no_change() {
         let mine = raw(r#"{"id":"1","fields":{"summary":"a","lastViewed":"today","watches":{"isWatching":true}}}"#);
         let theirs = raw(r#"{"fields":{"summary":"a","lastViewed":null},"id":"1"}"#);
-        assert_eq!(content_hash(&mine, &[], &[]), content_hash(&theirs, &[], &[]));
+        assert_eq!(content_hash(&mine, &[], &[], &[]), content_hash(&theirs, &[], &[], &[]));
         let changed = raw(r#"{"fields":{"summary":"b"},"id":"1"}"#);
-        assert_ne!(content_hash(&mine, &[], &[]), content_hash(&changed, &[], &[]));
+        assert_ne!(content_hash(&mine, &[], &[], &[]), content_hash(&changed, &[], &[], &[]));
     }
 
     #[test]
@@ -149,7 +166,7 @@ mod tests {
                     "issuelinks":[{{"id":"{link}","inwardIssue":{{"id":"4","fields":{{"summary":"{summary}"}}}}}}]}}}}"#
             ))
         };
-        assert_eq!(content_hash(&links("a", 9), &[], &[]), content_hash(&links("b", 9), &[], &[]));
-        assert_ne!(content_hash(&links("a", 9), &[], &[]), content_hash(&links("a", 8), &[], &[]));
+        assert_eq!(content_hash(&links("a", 9), &[], &[], &[]), content_hash(&links("b", 9), &[], &[], &[]));
+        assert_ne!(content_hash(&links("a", 9), &[], &[], &[]), content_hash(&links("a", 8), &[], &[], &[]));
     }
 }

@@ -1,7 +1,7 @@
 //! Boards and their sprints. A board's columns are not its project: issues are never read through boards.
 
 use chrono::{DateTime, Utc};
-use domain::{ProjectId, SprintId};
+use domain::{ProjectId, Sprint, SprintId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -21,27 +21,6 @@ pub struct Board {
     pub kind: String,
     /// The project it stands in, where it stands in one.
     pub project: Option<ProjectId>,
-}
-
-/// A sprint.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sprint {
-    /// Jira's number.
-    pub id: SprintId,
-    /// Its name.
-    pub name: String,
-    /// `future`, `active` or `closed`.
-    pub state: String,
-    /// The board it was made on.
-    pub board: Option<i64>,
-    /// What it is for.
-    pub goal: Option<String>,
-    /// When it begins; future ones may not know.
-    pub starts_at: Option<DateTime<Utc>>,
-    /// When it should end.
-    pub ends_at: Option<DateTime<Utc>>,
-    /// When it was closed.
-    pub completed_at: Option<DateTime<Utc>>,
 }
 
 impl Client {

@@ -5,13 +5,14 @@
 mod issue;
 mod reference;
 mod site;
+mod sprint;
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use domain::{
-    AccountId, Change, Comment, CommentId, History, HistoryId, Issue, IssueId, IssueLink, IssueSnapshot, RawJson, User,
-    content_hash, storable_json,
+    AccountId, Change, Comment, CommentId, History, HistoryId, Issue, IssueId, IssueLink, IssueSnapshot, RawJson,
+    Sprint, User, Worklog, WorklogId, content_hash, storable_json,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -28,7 +29,10 @@ const EMBEDDED_HISTORIES: usize = 40;
 /// Comments without a total are believed up to this many.
 const EMBEDDED_COMMENTS: usize = 20;
 
-/// An issue's JSON as Jira writes it, with whatever comments and changelog are embedded, as a snapshot. What Jira cut off
+/// Worklogs without a total are believed up to this many.
+const EMBEDDED_WORKLOGS: usize = 20;
+
+/// An issue's JSON as Jira writes it, with whatever comments, worklogs and changelog are embedded, as a snapshot. What Jira cut off
 /// stays cut off: [`Client::hydrate`](crate::Client::hydrate) completes it.
 pub fn snapshot_from_json(text: &str, observed_at: DateTime<Utc>) -> Result<IssueSnapshot, Error> {
     Ok(Draft::read(text)?.finish(observed_at))
@@ -40,11 +44,15 @@ pub(crate) struct Draft {
     issue: Issue,
     links: Vec<IssueLink>,
     raw: RawJson,
+    sprints: Vec<Sprint>,
     comments: BTreeMap<CommentId, Comment>,
+    worklogs: BTreeMap<WorklogId, Worklog>,
     histories: BTreeMap<HistoryId, History>,
     people: BTreeMap<AccountId, User>,
     /// Whether comments are missing.
     pub(crate) comments_cut: bool,
+    /// Whether worklogs are missing.
+    pub(crate) worklogs_cut: bool,
     /// Whether changelog entries are missing.
     pub(crate) changelog_cut: bool,
 }
@@ -58,21 +66,26 @@ impl Draft {
         let id = wire.id.ok_or_else(|| Error::malformed("an issue without an id"))?;
         let text_of_fields = wire.fields.ok_or_else(|| missing(id, "fields"))?;
         let mut fields: wire::Fields<'_> = read_object(text_of_fields.get(), "an issue's fields")?;
-        let (links, comments) = (fields.issuelinks.take(), fields.comment.take());
+        let (links, comments, worklogs) = (fields.issuelinks.take(), fields.comment.take(), fields.worklog.take());
         let mut people = BTreeMap::new();
         let mut issue = issue::issue(id, wire.key, fields, &mut people)?;
-        issue.sprints = issue::sprints(text_of_fields)?;
+        let sprints = sprint::sprints(text_of_fields)?;
+        issue.sprints = sprints.iter().map(|sprint| sprint.id).collect();
         let mut draft = Self {
             issue,
             links: links.unwrap_or_default().into_iter().filter_map(issue::link).collect(),
             raw: without_changelog(exact)?,
+            sprints,
             comments: BTreeMap::new(),
+            worklogs: BTreeMap::new(),
             histories: BTreeMap::new(),
             people,
             comments_cut: false,
+            worklogs_cut: false,
             changelog_cut: false,
         };
         draft.embed_comments(comments)?;
+        draft.embed_worklogs(worklogs)?;
         draft.embed_changelog(wire.changelog)?;
         Ok(draft)
     }
@@ -86,6 +99,15 @@ impl Draft {
         for wire in comments {
             let comment = comment(wire, &mut self.people)?;
             self.comments.insert(comment.id, comment);
+        }
+        Ok(())
+    }
+
+    /// Adds worklogs; one that is there already is replaced.
+    pub(crate) fn add_worklogs(&mut self, worklogs: Vec<wire::Worklog<'_>>) -> Result<(), Error> {
+        for wire in worklogs {
+            let worklog = worklog(wire, &mut self.people)?;
+            self.worklogs.insert(worklog.id, worklog);
         }
         Ok(())
     }
@@ -104,16 +126,24 @@ impl Draft {
         self.comments.clear();
     }
 
+    /// Drops the embedded worklogs, before all of them are added.
+    pub(crate) fn forget_worklogs(&mut self) {
+        self.worklogs.clear();
+    }
+
     /// The snapshot of what is here.
     pub(crate) fn finish(self, observed_at: DateTime<Utc>) -> IssueSnapshot {
         let comments: Vec<Comment> = self.comments.into_values().collect();
+        let worklogs: Vec<Worklog> = self.worklogs.into_values().collect();
         let changelog: Vec<History> = self.histories.into_values().collect();
         IssueSnapshot {
-            content_hash: content_hash(&self.raw, &comments, &changelog),
+            content_hash: content_hash(&self.raw, &comments, &worklogs, &changelog),
             issue: self.issue,
             comments,
+            worklogs,
             changelog,
             links: self.links,
+            sprints: self.sprints,
             people: self.people.into_values().collect(),
             raw: self.raw,
             observed_at,
@@ -128,6 +158,15 @@ impl Draft {
         self.add_comments(comments)?;
         let have = self.comments.len();
         self.comments_cut = total.map_or(have >= EMBEDDED_COMMENTS, |total| count(total) > have);
+        Ok(())
+    }
+
+    /// An issue that tells nothing about worklogs has none: a site without time tracking leaves the field out.
+    fn embed_worklogs(&mut self, embedded: Option<wire::Worklogs<'_>>) -> Result<(), Error> {
+        let Some(wire::Worklogs { total, worklogs: Some(worklogs) }) = embedded else { return Ok(()) };
+        self.add_worklogs(worklogs)?;
+        let have = self.worklogs.len();
+        self.worklogs_cut = total.map_or(have >= EMBEDDED_WORKLOGS, |total| count(total) > have);
         Ok(())
     }
 
@@ -156,6 +195,21 @@ pub(crate) fn comment(wire: wire::Comment<'_>, people: &mut People) -> Result<Co
         reply_to: wire.parent_id.map(CommentId),
         created_at,
         updated_at: wire.updated.unwrap_or(created_at),
+    })
+}
+
+pub(crate) fn worklog(wire: wire::Worklog<'_>, people: &mut People) -> Result<Worklog, Error> {
+    let kept = |raw: Option<&RawValue>| raw.map(|raw| RawJson::from(raw.to_owned()));
+    Ok(Worklog {
+        id: WorklogId(wire.id.ok_or_else(|| Error::malformed("a worklog without an id"))?),
+        author: meet(wire.author, people),
+        update_author: meet(wire.update_author, people),
+        started_at: wire.started,
+        seconds: wire.time_spent_seconds.unwrap_or(0),
+        comment: kept(wire.comment),
+        visibility: kept(wire.visibility),
+        created_at: wire.created,
+        updated_at: wire.updated,
     })
 }
 

@@ -109,7 +109,9 @@ impl Client {
             }
         }
         let cut = batch.cut(|draft| draft.comments_cut);
-        self.each(Piece::Comments, cut, batch).await
+        self.each(Piece::Comments, cut, batch).await?;
+        let cut = batch.cut(|draft| draft.worklogs_cut);
+        self.each(Piece::Worklogs, cut, batch).await
     }
 
     /// Completes one issue after the other. One that Jira cannot complete fails alone.
@@ -118,6 +120,7 @@ impl Client {
             let answer = match piece {
                 Piece::Changelog => self.ask_changelog(id, batch).await,
                 Piece::Comments => self.ask_comments(id, batch).await,
+                Piece::Worklogs => self.ask_worklogs(id, batch).await,
             };
             match answer {
                 Err(error @ (Error::Refused { .. } | Error::Malformed { .. })) => batch.fail(id, error.to_string()),
@@ -231,6 +234,22 @@ impl Client {
         let comments = comments.iter().map(|raw| read(raw, "a comment")).collect::<Result<_, _>>()?;
         draft.add_comments(comments)
     }
+
+    /// All worklogs of one issue: they replace those that were embedded.
+    async fn ask_worklogs(&self, id: IssueId, batch: &mut Batch) -> Result<(), Error> {
+        let Some((draft, _)) = batch.drafts.get_mut(&id) else { return Ok(()) };
+        let listing = Listing {
+            route: "/issue/{id}/worklog",
+            path: &format!("/rest/api/3/issue/{id}/worklog"),
+            parameters: &[],
+            size: 5000,
+            lists: &["worklogs"],
+        };
+        let worklogs = self.all(&listing, |raw| Ok(raw.to_owned())).await?;
+        draft.forget_worklogs();
+        let worklogs = worklogs.iter().map(|raw| read(raw, "a worklog")).collect::<Result<_, _>>()?;
+        draft.add_worklogs(worklogs)
+    }
 }
 
 impl Batch {
@@ -288,6 +307,7 @@ enum Part {
 enum Piece {
     Changelog,
     Comments,
+    Worklogs,
 }
 
 /// Whether what was asked for may be the reason: Jira stumbles over single issues with a 500, and some answers are too large.

@@ -50,7 +50,7 @@ mod writes;
 #[cfg(test)]
 mod tests;
 
-pub use agile::{Board, Sprint};
+pub use agile::Board;
 pub use budget::{Budgets, Drawn, Endpoint, Obstacle, Priority, Reach, Verb};
 pub use client::Client;
 pub use clients::Clients;
@@ -67,5 +67,5 @@ pub use meta::CreateField;
 pub use reference::{LinkType, SiteIssueType, SiteStatus};
 pub use search::{IdPage, UpdatedPage};
 pub use tenants::Resource;
-pub use worklogs::{Worklog, WorklogChanges};
+pub use worklogs::WorklogChanges;
 pub use writes::{Assignee, FieldValues, Landed, Mark, NewComment, NewIssue, NewTransition, Visible};

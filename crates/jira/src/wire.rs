@@ -128,6 +128,8 @@ pub(crate) struct Fields<'a> {
     pub(crate) issuelinks: Option<Vec<Link>>,
     #[serde(borrow, default, deserialize_with = "lenient::object")]
     pub(crate) comment: Option<Comments<'a>>,
+    #[serde(borrow, default, deserialize_with = "lenient::object")]
+    pub(crate) worklog: Option<Worklogs<'a>>,
 }
 
 /// A project or another issue.
@@ -207,6 +209,40 @@ pub(crate) struct Comment<'a> {
     pub(crate) jsd_public: Option<bool>,
     #[serde(default, deserialize_with = "lenient::id")]
     pub(crate) parent_id: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::time")]
+    pub(crate) created: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "lenient::time")]
+    pub(crate) updated: Option<DateTime<Utc>>,
+}
+
+/// Worklogs embedded in an issue: the newest 20 at most. The field is absent where time tracking is switched off.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Worklogs<'a> {
+    #[serde(default, deserialize_with = "lenient::id")]
+    pub(crate) total: Option<i64>,
+    #[serde(borrow)]
+    pub(crate) worklogs: Option<Vec<Worklog<'a>>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Worklog<'a> {
+    #[serde(default, deserialize_with = "lenient::id")]
+    pub(crate) id: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::id")]
+    pub(crate) issue_id: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::object")]
+    pub(crate) author: Option<Person>,
+    #[serde(default, deserialize_with = "lenient::object")]
+    pub(crate) update_author: Option<Person>,
+    #[serde(default, deserialize_with = "lenient::time")]
+    pub(crate) started: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "lenient::id")]
+    pub(crate) time_spent_seconds: Option<i64>,
+    #[serde(borrow)]
+    pub(crate) comment: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) visibility: Option<&'a RawValue>,
     #[serde(default, deserialize_with = "lenient::time")]
     pub(crate) created: Option<DateTime<Utc>>,
     #[serde(default, deserialize_with = "lenient::time")]

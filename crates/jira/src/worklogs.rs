@@ -1,42 +1,26 @@
 //! Time that people wrote down, and the two feeds that tell of changes to it.
 
 use chrono::{DateTime, Utc};
-use domain::{AccountId, IssueId, RawJson};
+use domain::{IssueId, Worklog};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{Client, Error, lenient, meta::present, paging::Listing, reference::read, request::Request, wire};
+use crate::{
+    Client, Error,
+    convert::{People, worklog},
+    lenient,
+    meta::present,
+    paging::Listing,
+    reference::read,
+    request::Request,
+    wire,
+};
 
 /// As many as one question may ask for by id.
 const BATCH: usize = 1000;
 
 /// More pages than this no feed has.
 const PAGES: usize = 10_000;
-
-/// One entry.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Worklog {
-    /// Stable.
-    pub id: i64,
-    /// What was worked on; not always told where the issue was asked for.
-    pub issue: Option<IssueId>,
-    /// Who worked.
-    pub author: Option<AccountId>,
-    /// Who changed the entry last.
-    pub update_author: Option<AccountId>,
-    /// When the work began.
-    pub started_at: Option<DateTime<Utc>>,
-    /// How long it took, in seconds.
-    pub seconds: i64,
-    /// What was done: an ADF document.
-    pub comment: Option<RawJson>,
-    /// Group or role that may see it; absent when everybody may.
-    pub visibility: Option<RawJson>,
-    /// When it was written down.
-    pub created_at: Option<DateTime<Utc>>,
-    /// When it was changed last.
-    pub updated_at: Option<DateTime<Utc>>,
-}
 
 /// Which entries were changed, or which deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,21 +67,20 @@ impl Client {
             size: 5000,
             lists: &["worklogs"],
         };
-        let mut worklogs = present(self.all(&listing, worklog).await)?;
-        for worklog in worklogs.iter_mut().flatten() {
-            worklog.issue = worklog.issue.or(Some(issue));
-        }
-        Ok(worklogs)
+        present(self.all(&listing, |raw| worklog(read(raw, "a worklog")?, &mut People::new())).await)
     }
 
-    /// These entries. Those that are gone, and those that the account may not see, are left out.
-    pub async fn worklogs(&self, ids: &[i64]) -> Result<Vec<Worklog>, Error> {
+    /// These entries, each with the issue that was worked on. Those that are gone, and those that the account may not see,
+    /// are left out.
+    pub async fn worklogs(&self, ids: &[i64]) -> Result<Vec<(Option<IssueId>, Worklog)>, Error> {
         let mut worklogs = Vec::new();
         for ids in ids.chunks(BATCH) {
             let url = self.at("/rest/api/3/worklog/list");
             let answer = self.send(Request::reading_post(url, "/worklog/list", &Question { ids })?).await?;
             for raw in answer.read::<Vec<&RawValue>>("worklogs by their ids")? {
-                worklogs.push(answer.tell(worklog(raw))?);
+                let wire: wire::Worklog<'_> = answer.tell(read(raw, "a worklog"))?;
+                let issue = wire.issue_id.map(IssueId);
+                worklogs.push((issue, answer.tell(worklog(wire, &mut People::new()))?));
             }
         }
         Ok(worklogs)
@@ -138,46 +121,4 @@ impl Client {
         }
         Err(Error::malformed("the pages of a feed do not end").about(&self.asked(route)))
     }
-}
-
-fn worklog(raw: &RawValue) -> Result<Worklog, Error> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Wire<'a> {
-        #[serde(default, deserialize_with = "lenient::id")]
-        id: Option<i64>,
-        #[serde(default, deserialize_with = "lenient::id")]
-        issue_id: Option<i64>,
-        #[serde(default, deserialize_with = "lenient::part")]
-        author: Option<wire::Person>,
-        #[serde(default, deserialize_with = "lenient::part")]
-        update_author: Option<wire::Person>,
-        #[serde(default, deserialize_with = "lenient::time")]
-        started: Option<DateTime<Utc>>,
-        #[serde(default, deserialize_with = "lenient::id")]
-        time_spent_seconds: Option<i64>,
-        #[serde(borrow)]
-        comment: Option<&'a RawValue>,
-        #[serde(borrow)]
-        visibility: Option<&'a RawValue>,
-        #[serde(default, deserialize_with = "lenient::time")]
-        created: Option<DateTime<Utc>>,
-        #[serde(default, deserialize_with = "lenient::time")]
-        updated: Option<DateTime<Utc>>,
-    }
-    let wire: Wire<'_> = read(raw, "a worklog")?;
-    let account = |person: Option<wire::Person>| person.and_then(wire::Person::into_user).map(|user| user.account);
-    let kept = |raw: Option<&RawValue>| raw.map(|raw| RawJson::from(raw.to_owned()));
-    Ok(Worklog {
-        id: wire.id.ok_or_else(|| Error::malformed("a worklog without an id"))?,
-        issue: wire.issue_id.map(IssueId),
-        author: account(wire.author),
-        update_author: account(wire.update_author),
-        started_at: wire.started,
-        seconds: wire.time_spent_seconds.unwrap_or(0),
-        comment: kept(wire.comment),
-        visibility: kept(wire.visibility),
-        created_at: wire.created,
-        updated_at: wire.updated,
-    })
 }

@@ -7,6 +7,7 @@ mod aliases;
 mod children;
 mod content;
 mod people;
+mod sprints;
 mod verdict;
 
 use std::collections::{BTreeMap, HashMap};
@@ -16,6 +17,8 @@ use domain::{InstanceId, IssueId, IssueSnapshot};
 use crate::{Error, TenantTx, orm::stored};
 use children::Family;
 pub(crate) use people::Person;
+use sprints::Told;
+pub(crate) use sprints::to_sprint;
 use verdict::{Held, Sighting, Verdict};
 
 /// What became of the snapshots that were applied.
@@ -46,6 +49,7 @@ impl TenantTx {
         self.replace_children(instance, &Family::of(&news, &written)).await?;
         self.remember_keys(instance, &judged, &held).await?;
         self.apply_people(instance, self.people_of(&news)).await?;
+        self.apply_told(instance, sprints_of(&news)).await?;
         // Whoever was overtaken between question and answer has still been seen.
         let overtaken = news.iter().copied().filter(|sighting| !written.contains_key(&sighting.id()));
         let seen: Vec<&Sighting<'_>> =
@@ -65,6 +69,13 @@ impl TenantTx {
         });
         people.collect()
     }
+}
+
+fn sprints_of(news: &[&Sighting<'_>]) -> impl Iterator<Item = Told> {
+    news.iter().flat_map(|sighting| {
+        let sprints = sighting.snapshot.sprints.iter();
+        sprints.map(|sprint| Told::new(sprint, sighting.observed_at))
+    })
 }
 
 /// One sighting an issue: a page that lists an issue twice shows it once, as seen at the later of the two times.

@@ -2,9 +2,9 @@
 
 use domain::{
     AccountId, Change, Comment, CommentId, History, HistoryId, Issue, IssueId, IssueKey, IssueLink, IssueRef,
-    IssueType, LinkDirection, Named, ProjectId, RawJson, SprintId, Status, StatusCategory,
+    IssueType, LinkDirection, Named, ProjectId, RawJson, SprintId, Status, StatusCategory, Worklog, WorklogId,
 };
-use entity::{changelog, comment, issue, issue_link};
+use entity::{changelog, comment, issue, issue_link, worklog};
 use sea_orm::{FromQueryResult, QueryResult, sqlx::postgres::PgRow};
 
 use crate::Error;
@@ -78,6 +78,24 @@ pub(crate) fn read_comment(row: PgRow) -> Result<(IssueId, Comment), Error> {
         updated_at: model.updated_at,
     };
     Ok((IssueId(model.issue_id), comment))
+}
+
+/// An entry of time spent, and on what.
+pub(crate) fn read_worklog(row: PgRow) -> Result<(IssueId, Worklog), Error> {
+    let row = QueryResult::from(row);
+    let model = worklog::Model::from_query_result(&row, "")?;
+    let worklog = Worklog {
+        id: WorklogId(model.id),
+        author: model.author.map(AccountId),
+        update_author: model.update_author.map(AccountId),
+        started_at: model.started_at,
+        seconds: model.seconds,
+        comment: document(&row, "comment")?,
+        visibility: document(&row, "visibility")?,
+        created_at: model.created_at,
+        updated_at: model.updated_at,
+    };
+    Ok((IssueId(model.issue_id), worklog))
 }
 
 /// A link, and whose it is.

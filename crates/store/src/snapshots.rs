@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use domain::{AccountId, Comment, History, InstanceId, IssueId, IssueLink, IssueSnapshot, User};
+use domain::{AccountId, Comment, History, InstanceId, IssueId, IssueLink, IssueSnapshot, SprintId, User, Worklog};
 use sea_orm::{QueryResult, sqlx::postgres::PgRow};
 
 use crate::{
     Error, TenantStore, TenantTx,
+    apply::to_sprint,
     directory::users_of,
     orm::sql,
-    rows::{document, issue_columns, read_comment, read_history, read_issue, read_link},
+    rows::{document, issue_columns, read_comment, read_history, read_issue, read_link, read_worklog},
 };
 
 impl TenantStore {
@@ -19,15 +20,18 @@ impl TenantStore {
         let mut snapshots = tx.bare_snapshots(instance, ids).await?;
         let shown: Vec<i64> = snapshots.iter().map(|snapshot| snapshot.issue.id.0).collect();
         let mut comments = tx.comments(instance, &shown).await?;
+        let mut worklogs = tx.worklogs(instance, &shown).await?;
         let mut histories = tx.histories(instance, &shown).await?;
         let mut links = tx.links(instance, &shown).await?;
         for snapshot in &mut snapshots {
             let id = snapshot.issue.id;
             snapshot.comments = comments.remove(&id).unwrap_or_default();
+            snapshot.worklogs = worklogs.remove(&id).unwrap_or_default();
             snapshot.changelog = histories.remove(&id).unwrap_or_default();
             snapshot.links = links.remove(&id).unwrap_or_default();
         }
         tx.add_people(instance, &mut snapshots).await?;
+        tx.add_sprints(instance, &mut snapshots).await?;
         tx.rollback().await?;
         Ok(snapshots)
     }
@@ -61,6 +65,22 @@ impl TenantTx {
             comments.entry(issue).or_default().push(comment);
         }
         Ok(comments)
+    }
+
+    async fn worklogs(&mut self, of: InstanceId, ids: &[i64]) -> Result<HashMap<IssueId, Vec<Worklog>>, Error> {
+        let text =
+            "/* snapshots.worklogs */ SELECT tenant_id, instance_id, issue_id, id, author, update_author, started_at,
+                seconds, comment::text AS comment, visibility::text AS visibility, created_at, updated_at
+            FROM unnest($3::bigint[]) AS p (wanted) CROSS JOIN LATERAL (
+                SELECT * FROM mirror.worklogs WHERE tenant_id = $1 AND instance_id = $2 AND issue_id = p.wanted OFFSET 0
+            ) AS w
+            ORDER BY issue_id, id";
+        let mut worklogs: HashMap<IssueId, Vec<Worklog>> = HashMap::new();
+        for row in self.of_issues(text, of, ids).await? {
+            let (issue, worklog) = read_worklog(row)?;
+            worklogs.entry(issue).or_default().push(worklog);
+        }
+        Ok(worklogs)
     }
 
     /// The rows of one entry follow each other and become one again.
@@ -112,6 +132,19 @@ impl TenantTx {
         Ok(())
     }
 
+    /// What is known of the sprints by now, which may be newer than what the issues told.
+    async fn add_sprints(&mut self, instance: InstanceId, snapshots: &mut [IssueSnapshot]) -> Result<(), Error> {
+        let all: BTreeSet<i64> =
+            snapshots.iter().flat_map(|snapshot| &snapshot.issue.sprints).map(|sprint| sprint.0).collect();
+        let rows = self.sprint_rows(instance, &all.into_iter().collect::<Vec<_>>()).await?;
+        let sprints: BTreeMap<SprintId, _> = rows.into_iter().map(|row| (SprintId(row.id), to_sprint(row))).collect();
+        for snapshot in snapshots {
+            let ids = snapshot.issue.sprints.iter();
+            snapshot.sprints = ids.filter_map(|id| sprints.get(id)).cloned().collect();
+        }
+        Ok(())
+    }
+
     async fn of_issues(&mut self, text: &'static str, instance: InstanceId, ids: &[i64]) -> Result<Vec<PgRow>, Error> {
         let query = sql(text).bind(self.tenant.0).bind(instance.0).bind(ids);
         Ok(query.fetch_all(self.connection()).await?)
@@ -125,8 +158,10 @@ fn bare_snapshot(row: PgRow) -> Result<IssueSnapshot, Error> {
     Ok(IssueSnapshot {
         issue,
         comments: Vec::new(),
+        worklogs: Vec::new(),
         changelog: Vec::new(),
         links: Vec::new(),
+        sprints: Vec::new(),
         people: Vec::new(),
         raw: document(&row, "raw")?.ok_or(Error::Unreadable("issues.raw"))?,
         observed_at: model.observed_at.ok_or(Error::Unreadable("issues.observed_at"))?,
@@ -134,11 +169,12 @@ fn bare_snapshot(row: PgRow) -> Result<IssueSnapshot, Error> {
     })
 }
 
-/// Everybody whom the issue, its comments or its changelog name.
+/// Everybody whom the issue, its comments, worklogs or changelog name.
 fn named_people(snapshot: &IssueSnapshot) -> Vec<&AccountId> {
     let issue = &snapshot.issue;
     let own = [&issue.assignee, &issue.reporter, &issue.creator];
     let comments = snapshot.comments.iter().flat_map(|comment| [&comment.author, &comment.update_author]);
     let changes = snapshot.changelog.iter().map(|history| &history.author);
-    own.into_iter().chain(comments).chain(changes).flatten().collect()
+    let worklogs = snapshot.worklogs.iter().flat_map(|worklog| [&worklog.author, &worklog.update_author]);
+    own.into_iter().chain(comments).chain(worklogs).chain(changes).flatten().collect()
 }

@@ -49,7 +49,7 @@ async fn p07_what_was_deleted_does_not_live_on() {
     let gone = desk.client.worklogs_deleted(since).await.unwrap().worklogs;
     assert_eq!(gone.iter().map(|(worklog, _)| *worklog).collect::<Vec<_>>(), [id(deleted)]);
     let there = desk.client.worklogs(&[id(kept), id(deleted)]).await.unwrap();
-    assert_eq!(there.iter().map(|worklog| (worklog.id, worklog.seconds)).collect::<Vec<_>>(), [(id(kept), 600)]);
+    assert_eq!(there.iter().map(|(_, worklog)| (worklog.id.0, worklog.seconds)).collect::<Vec<_>>(), [(id(kept), 600)]);
 }
 
 /// A key is only a name: by it, a moved issue is stored twice, or the wrong one is found after two have swapped.

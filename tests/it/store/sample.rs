@@ -5,8 +5,8 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use domain::{
     AccountId, Change, Comment, CommentId, History, HistoryId, InstanceId, Issue, IssueId, IssueLink, IssueRef,
-    IssueSnapshot, IssueType, LinkDirection, Named, ProjectId, RawJson, Site, SprintId, Status, StatusCategory, User,
-    content_hash,
+    IssueSnapshot, IssueType, LinkDirection, Named, ProjectId, RawJson, Site, Sprint, SprintId, Status, StatusCategory,
+    User, Worklog, WorklogId, content_hash,
 };
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement, TransactionTrait};
 use store::{Applied, Credentials, Login, NewInstance, Store, TenantStore};
@@ -117,8 +117,10 @@ pub(crate) fn said(id: i64, (updated, observed): (i64, i64), word: &str) -> Issu
     let mut snapshot = IssueSnapshot {
         issue: bare_issue(id, word, at(updated)),
         comments: Vec::new(),
+        worklogs: Vec::new(),
         changelog: Vec::new(),
         links: Vec::new(),
+        sprints: Vec::new(),
         people: Vec::new(),
         raw: json(&raw),
         observed_at: at(observed),
@@ -130,7 +132,7 @@ pub(crate) fn said(id: i64, (updated, observed): (i64, i64), word: &str) -> Issu
 
 /// Brings the hash up to date after a change.
 pub(crate) fn seal(snapshot: &mut IssueSnapshot) {
-    snapshot.content_hash = content_hash(&snapshot.raw, &snapshot.comments, &snapshot.changelog);
+    snapshot.content_hash = content_hash(&snapshot.raw, &snapshot.comments, &snapshot.worklogs, &snapshot.changelog);
 }
 
 /// An issue with everything an issue can have.
@@ -151,6 +153,8 @@ pub(crate) fn rich(id: i64) -> IssueSnapshot {
     issue.due_on = NaiveDate::from_ymd_opt(2026, 2, 28);
     snapshot.comments =
         vec![comment(1, "first"), Comment { visibility: Some(json(r#"{"type":"role"}"#)), ..comment(2, "2") }];
+    snapshot.worklogs = vec![worklog(3, 5400), Worklog { started_at: None, comment: None, ..worklog(4, 60) }];
+    snapshot.sprints = vec![sprint(4, "active"), sprint(2, "closed")];
     snapshot.changelog = vec![
         History {
             changes: vec![change("status"), Change { more: Some(json(r#"{"tmp":1}"#)), ..change("Größe") }],
@@ -181,6 +185,33 @@ pub(crate) fn comment(id: i64, word: &str) -> Comment {
         reply_to: (id > 1).then_some(CommentId(1)),
         created_at: at(1),
         updated_at: at(2),
+    }
+}
+
+pub(crate) fn worklog(id: i64, seconds: i64) -> Worklog {
+    Worklog {
+        id: WorklogId(id),
+        author: Some(AccountId("mia".to_owned())),
+        update_author: Some(AccountId("712020:liu".to_owned())),
+        started_at: Some(at(1)),
+        seconds,
+        comment: Some(json(r#"{"type":"doc","n":1.10}"#)),
+        visibility: None,
+        created_at: Some(at(2)),
+        updated_at: Some(at(3)),
+    }
+}
+
+pub(crate) fn sprint(id: i64, state: &str) -> Sprint {
+    Sprint {
+        id: SprintId(id),
+        name: format!("Sprint {id}"),
+        state: state.to_owned(),
+        board: Some(1),
+        goal: None,
+        starts_at: Some(at(1)),
+        ends_at: Some(at(100)),
+        completed_at: None,
     }
 }
 

@@ -1,14 +1,11 @@
-//! An issue's own fields, its links and its sprints.
+//! An issue's own fields, and its links.
 
+use super::{People, meet, missing};
+use crate::{Error, wire};
 use domain::{
-    Issue, IssueId, IssueKey, IssueLink, IssueRef, IssueType, LinkDirection, Named, ProjectId, RawJson, SprintId,
-    Status, StatusCategory,
+    Issue, IssueId, IssueKey, IssueLink, IssueRef, IssueType, LinkDirection, Named, ProjectId, RawJson, Status,
+    StatusCategory,
 };
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
-use super::{People, meet, missing, read};
-use crate::{Error, lenient, lenient::Members, wire};
 
 pub(super) fn issue(
     id: i64,
@@ -74,49 +71,4 @@ pub(crate) fn link(wire: wire::Link) -> Option<IssueLink> {
     };
     let kind = named(wire.kind)?;
     Some(IssueLink { id: wire.id?, type_id: kind.id, type_name: kind.name, direction, other: reference(other)? })
-}
-
-/// All sprints that an issue was ever in. The field's number differs from site to site, its shape does not: a list of
-/// objects with id, state and board, or of GreenHopper's old texts.
-pub(super) fn sprints(fields: &RawValue) -> Result<Vec<SprintId>, Error> {
-    let mut sprints = Vec::new();
-    if !["oardId\"", "rapidViewId="].iter().any(|mark| fields.get().contains(mark)) {
-        return Ok(sprints);
-    }
-    let members: Members<'_> = read(fields.get(), "an issue's fields")?;
-    let lists =
-        members.0.iter().filter(|(name, value)| name.starts_with("customfield_") && value.get().starts_with('['));
-    for (_, value) in lists {
-        let entries: Vec<&RawValue> = read(value.get(), "a list")?;
-        for sprint in entries.into_iter().filter_map(sprint) {
-            if !sprints.contains(&sprint) {
-                sprints.push(sprint);
-            }
-        }
-    }
-    Ok(sprints)
-}
-
-fn sprint(entry: &RawValue) -> Option<SprintId> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Sprint {
-        #[serde(default, deserialize_with = "lenient::id")]
-        id: Option<i64>,
-        #[serde(default, deserialize_with = "lenient::text")]
-        state: Option<String>,
-        #[serde(default, deserialize_with = "lenient::id")]
-        board_id: Option<i64>,
-        #[serde(default, deserialize_with = "lenient::id")]
-        origin_board_id: Option<i64>,
-    }
-    if entry.get().starts_with('"') {
-        let text = lenient::spelled(entry)?;
-        let inside = text.strip_prefix("com.atlassian.greenhopper.service.sprint.Sprint@")?.split_once('[')?.1;
-        return inside.split([',', ']']).find_map(|part| part.strip_prefix("id="))?.parse().ok();
-    }
-    let sprint: Sprint = serde_json::from_str(entry.get()).ok()?;
-    sprint.state?;
-    sprint.board_id.or(sprint.origin_board_id)?;
-    sprint.id.map(SprintId)
 }

@@ -77,13 +77,14 @@ async fn more_than_a_hundred_are_asked_for_in_portions() {
 }
 
 #[tokio::test]
-async fn cut_comments_and_changelogs_are_completed() {
+async fn what_jira_cut_off_is_completed() {
     let site = Site::start(|_, asked| {
         json_reply(&match asked.path.as_str() {
             "/rest/api/3/issue/bulkfetch" => {
                 let mut cut = issue(1);
                 cut["changelog"] = json!({"total": 3, "histories": [history(13)]});
                 cut["fields"]["comment"] = json!({"total": 3, "comments": [comment(23)]});
+                cut["fields"]["worklog"] = json!({"total": 2, "worklogs": [{"id": "32"}]});
                 json!({"issues": [cut, issue(2)]})
             }
             "/rest/api/3/changelog/bulkfetch" if asked.body["nextPageToken"].is_null() => {
@@ -91,6 +92,9 @@ async fn cut_comments_and_changelogs_are_completed() {
             }
             "/rest/api/3/changelog/bulkfetch" => {
                 json!({"issueChangeLogs": [{"issueId": "1", "changeHistories": [history(12), history(13)]}]})
+            }
+            "/rest/api/3/issue/1/worklog" => {
+                json!({"total": 2, "worklogs": [{"id": "31", "timeSpentSeconds": 60}, {"id": "32"}]})
             }
             _ if asked.query.contains("startAt=0&") => json!({"total": 3, "comments": [comment(21), comment(22)]}),
             _ => json!({"total": 3, "comments": [comment(23)]}),
@@ -101,8 +105,9 @@ async fn cut_comments_and_changelogs_are_completed() {
     let first = &hydrated.snapshots[0];
     assert_eq!(first.changelog.iter().map(|entry| entry.id.0).collect::<Vec<_>>(), [11, 12, 13]);
     assert_eq!(first.comments.iter().map(|comment| comment.id.0).collect::<Vec<_>>(), [21, 22, 23]);
+    assert_eq!(first.worklogs.iter().map(|worklog| worklog.id.0).collect::<Vec<_>>(), [31, 32]);
     assert_eq!(site.asked()[1].body["issueIdsOrKeys"], json!(["1"]), "only what was cut is asked for");
-    assert_eq!(site.asked().len(), 5);
+    assert_eq!(site.asked().len(), 6);
 }
 
 #[tokio::test]

@@ -1,0 +1,68 @@
+//! Changelogs: an entry is a row for each of its changes.
+
+use domain::{Change, InstanceId, RawJson};
+
+use super::Family;
+use crate::{Error, TenantTx, directory::column};
+
+const CHANGELOGS: &str = "/* changelogs.replace */
+WITH page AS (
+    SELECT p.issue_id, p.id, p.item_no, p.author, p.created_at, p.field, p.field_id, p.field_type, p.from_value,
+        p.from_text, p.to_value, p.to_text, p.more::jsonb AS more, p.history_more::jsonb AS history_more
+    FROM unnest($4::bigint[], $5::bigint[], $6::integer[], $7::text[], $8::timestamptz[], $9::text[], $10::text[],
+        $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[])
+        AS p (issue_id, id, item_no, author, created_at, field, field_id, field_type, from_value, from_text, to_value,
+            to_text, more, history_more)
+), gone AS (
+    DELETE FROM mirror.changelogs WHERE ctid = ANY (ARRAY (
+        SELECT c.ctid FROM unnest($3::bigint[]) AS k (issue_id) CROSS JOIN LATERAL (
+            SELECT ctid, issue_id, id, item_no FROM mirror.changelogs
+            WHERE tenant_id = $1 AND instance_id = $2 AND issue_id = k.issue_id OFFSET 0
+        ) AS c
+        WHERE (c.issue_id, c.id, c.item_no) NOT IN (SELECT issue_id, id, item_no FROM page)
+    ))
+)
+INSERT INTO mirror.changelogs (tenant_id, instance_id, issue_id, id, item_no, author, created_at, field, field_id,
+    field_type, from_value, from_text, to_value, to_text, more, history_more)
+SELECT $1, $2, p.issue_id, p.id, p.item_no, p.author, p.created_at, p.field, p.field_id, p.field_type, p.from_value,
+    p.from_text, p.to_value, p.to_text, p.more, p.history_more
+FROM page p
+WHERE NOT (p.issue_id = ANY ($3) AND EXISTS (
+    SELECT FROM mirror.changelogs t
+    WHERE t.tenant_id = $1 AND t.instance_id = $2 AND t.issue_id = p.issue_id AND t.id = p.id AND t.item_no = p.item_no
+        AND (t.author, t.created_at, t.field, t.field_id, t.field_type, t.from_value, t.from_text, t.to_value, t.to_text,
+            t.more, t.history_more)
+            IS NOT DISTINCT FROM
+            (p.author, p.created_at, p.field, p.field_id, p.field_type, p.from_value, p.from_text, p.to_value, p.to_text,
+            p.more, p.history_more)))
+ORDER BY p.issue_id, p.id, p.item_no
+ON CONFLICT (tenant_id, instance_id, issue_id, id, item_no) DO UPDATE SET
+    author = excluded.author, created_at = excluded.created_at, field = excluded.field, field_id = excluded.field_id,
+    field_type = excluded.field_type, from_value = excluded.from_value, from_text = excluded.from_text,
+    to_value = excluded.to_value, to_text = excluded.to_text, more = excluded.more,
+    history_more = excluded.history_more";
+
+impl TenantTx {
+    pub(super) async fn replace_changelogs(&mut self, instance: InstanceId, family: &Family<'_>) -> Result<(), Error> {
+        let rows = &family.changes;
+        let text = |of: for<'c> fn(&'c Change) -> Option<&'c str>| column(rows, |row| row.change.and_then(of));
+        self.replace(CHANGELOGS, instance, family)
+            .bind(column(rows, |row| row.issue))
+            .bind(column(rows, |row| row.history.id.0))
+            .bind(column(rows, |row| row.item_no))
+            .bind(column(rows, |row| row.history.author.as_ref().map(|account| account.0.as_str())))
+            .bind(column(rows, |row| row.history.created_at))
+            .bind(text(|change| Some(change.field.as_str())))
+            .bind(text(|change| change.field_id.as_deref()))
+            .bind(text(|change| change.field_type.as_deref()))
+            .bind(text(|change| change.from.as_deref()))
+            .bind(text(|change| change.from_text.as_deref()))
+            .bind(text(|change| change.to.as_deref()))
+            .bind(text(|change| change.to_text.as_deref()))
+            .bind(text(|change| change.more.as_ref().map(RawJson::as_str)))
+            .bind(column(rows, |row| row.history.more.as_ref().filter(|_| row.item_no <= 0).map(RawJson::as_str)))
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,59 @@
+//! Comments.
+
+use domain::{InstanceId, RawJson};
+
+use super::Family;
+use crate::{Error, TenantTx, directory::column};
+
+const COMMENTS: &str = "/* comments.replace */
+WITH page AS (
+    SELECT p.issue_id, p.id, p.author, p.update_author, p.body::jsonb AS body, p.visibility::jsonb AS visibility,
+        p.jsd_public, p.reply_to, p.created_at, p.updated_at
+    FROM unnest($4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bool[], $11::bigint[],
+        $12::timestamptz[], $13::timestamptz[])
+        AS p (issue_id, id, author, update_author, body, visibility, jsd_public, reply_to, created_at, updated_at)
+), gone AS (
+    DELETE FROM mirror.comments WHERE ctid = ANY (ARRAY (
+        SELECT c.ctid FROM unnest($3::bigint[]) AS k (issue_id) CROSS JOIN LATERAL (
+            SELECT ctid, issue_id, id FROM mirror.comments
+            WHERE tenant_id = $1 AND instance_id = $2 AND issue_id = k.issue_id OFFSET 0
+        ) AS c
+        WHERE (c.issue_id, c.id) NOT IN (SELECT issue_id, id FROM page)
+    ))
+)
+INSERT INTO mirror.comments (tenant_id, instance_id, issue_id, id, author, update_author, body, visibility, jsd_public,
+    reply_to, created_at, updated_at)
+SELECT $1, $2, p.issue_id, p.id, p.author, p.update_author, p.body, p.visibility, p.jsd_public, p.reply_to, p.created_at,
+    p.updated_at
+FROM page p
+WHERE NOT (p.issue_id = ANY ($3) AND EXISTS (
+    SELECT FROM mirror.comments t
+    WHERE t.tenant_id = $1 AND t.instance_id = $2 AND t.issue_id = p.issue_id AND t.id = p.id
+        AND (t.author, t.update_author, t.body, t.visibility, t.jsd_public, t.reply_to, t.created_at, t.updated_at)
+            IS NOT DISTINCT FROM
+            (p.author, p.update_author, p.body, p.visibility, p.jsd_public, p.reply_to, p.created_at, p.updated_at)))
+ORDER BY p.issue_id, p.id
+ON CONFLICT (tenant_id, instance_id, issue_id, id) DO UPDATE SET
+    author = excluded.author, update_author = excluded.update_author, body = excluded.body,
+    visibility = excluded.visibility, jsd_public = excluded.jsd_public, reply_to = excluded.reply_to,
+    created_at = excluded.created_at, updated_at = excluded.updated_at";
+
+impl TenantTx {
+    pub(super) async fn replace_comments(&mut self, instance: InstanceId, family: &Family<'_>) -> Result<(), Error> {
+        let rows = &family.comments;
+        self.replace(COMMENTS, instance, family)
+            .bind(column(rows, |(issue, _)| *issue))
+            .bind(column(rows, |(_, comment)| comment.id.0))
+            .bind(column(rows, |(_, comment)| comment.author.as_ref().map(|account| account.0.as_str())))
+            .bind(column(rows, |(_, comment)| comment.update_author.as_ref().map(|account| account.0.as_str())))
+            .bind(column(rows, |(_, comment)| comment.body.as_str()))
+            .bind(column(rows, |(_, comment)| comment.visibility.as_ref().map(RawJson::as_str)))
+            .bind(column(rows, |(_, comment)| comment.jsd_public))
+            .bind(column(rows, |(_, comment)| comment.reply_to.map(|id| id.0)))
+            .bind(column(rows, |(_, comment)| comment.created_at))
+            .bind(column(rows, |(_, comment)| comment.updated_at))
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
+}

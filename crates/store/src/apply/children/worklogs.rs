@@ -1,0 +1,59 @@
+//! Time that was written down.
+
+use domain::{InstanceId, RawJson};
+
+use super::Family;
+use crate::{Error, TenantTx, directory::column};
+
+const WORKLOGS: &str = "/* worklogs.replace */
+WITH page AS (
+    SELECT p.issue_id, p.id, p.author, p.update_author, p.started_at, p.seconds, p.comment::jsonb AS comment,
+        p.visibility::jsonb AS visibility, p.created_at, p.updated_at
+    FROM unnest($4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::timestamptz[], $9::bigint[], $10::text[],
+        $11::text[], $12::timestamptz[], $13::timestamptz[])
+        AS p (issue_id, id, author, update_author, started_at, seconds, comment, visibility, created_at, updated_at)
+), gone AS (
+    DELETE FROM mirror.worklogs WHERE ctid = ANY (ARRAY (
+        SELECT w.ctid FROM unnest($3::bigint[]) AS k (issue_id) CROSS JOIN LATERAL (
+            SELECT ctid, issue_id, id FROM mirror.worklogs
+            WHERE tenant_id = $1 AND instance_id = $2 AND issue_id = k.issue_id OFFSET 0
+        ) AS w
+        WHERE (w.issue_id, w.id) NOT IN (SELECT issue_id, id FROM page)
+    ))
+)
+INSERT INTO mirror.worklogs (tenant_id, instance_id, issue_id, id, author, update_author, started_at, seconds, comment,
+    visibility, created_at, updated_at)
+SELECT $1, $2, p.issue_id, p.id, p.author, p.update_author, p.started_at, p.seconds, p.comment, p.visibility,
+    p.created_at, p.updated_at
+FROM page p
+WHERE NOT (p.issue_id = ANY ($3) AND EXISTS (
+    SELECT FROM mirror.worklogs t
+    WHERE t.tenant_id = $1 AND t.instance_id = $2 AND t.issue_id = p.issue_id AND t.id = p.id
+        AND (t.author, t.update_author, t.started_at, t.seconds, t.comment, t.visibility, t.created_at, t.updated_at)
+            IS NOT DISTINCT FROM
+            (p.author, p.update_author, p.started_at, p.seconds, p.comment, p.visibility, p.created_at, p.updated_at)))
+ORDER BY p.issue_id, p.id
+ON CONFLICT (tenant_id, instance_id, issue_id, id) DO UPDATE SET
+    author = excluded.author, update_author = excluded.update_author, started_at = excluded.started_at,
+    seconds = excluded.seconds, comment = excluded.comment, visibility = excluded.visibility,
+    created_at = excluded.created_at, updated_at = excluded.updated_at";
+
+impl TenantTx {
+    pub(super) async fn replace_worklogs(&mut self, instance: InstanceId, family: &Family<'_>) -> Result<(), Error> {
+        let rows = &family.worklogs;
+        self.replace(WORKLOGS, instance, family)
+            .bind(column(rows, |(issue, _)| *issue))
+            .bind(column(rows, |(_, worklog)| worklog.id.0))
+            .bind(column(rows, |(_, worklog)| worklog.author.as_ref().map(|account| account.0.as_str())))
+            .bind(column(rows, |(_, worklog)| worklog.update_author.as_ref().map(|account| account.0.as_str())))
+            .bind(column(rows, |(_, worklog)| worklog.started_at))
+            .bind(column(rows, |(_, worklog)| worklog.seconds))
+            .bind(column(rows, |(_, worklog)| worklog.comment.as_ref().map(RawJson::as_str)))
+            .bind(column(rows, |(_, worklog)| worklog.visibility.as_ref().map(RawJson::as_str)))
+            .bind(column(rows, |(_, worklog)| worklog.created_at))
+            .bind(column(rows, |(_, worklog)| worklog.updated_at))
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
+}
