@@ -17,4 +17,5 @@ pub mod sprint;
 pub mod sync_watermark;
 pub mod tenant;
 pub mod user;
+pub mod webhook;
 pub mod worklog;

@@ -4,6 +4,8 @@
 
 mod body;
 mod deliveries;
+mod gap;
+mod heard;
 mod limits;
 mod secrets;
 mod signature;
@@ -42,12 +44,13 @@ pub struct Gateway {
 pub async fn serve(gateway: Gateway, shutdown: CancellationToken) -> Result<(), Infallible> {
     let Gateway { listener, store, producer, limits } = gateway;
     let readiness = readiness(producer.clone()).until(shutdown.clone());
+    let gaps = gap::watch(store.clone(), producer.clone(), shutdown.clone());
     let gate = Arc::new(Gate::new(store, producer, &limits));
     let app = Router::new()
         .route("/webhooks/{instance}", post(webhook::receive))
         .with_state(gate)
         .merge(health::routes(readiness));
-    listener::serve(listener, app, shutdown).await;
+    tokio::join!(listener::serve(listener, app, shutdown), gaps);
     Ok(())
 }
 

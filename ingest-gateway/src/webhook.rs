@@ -16,6 +16,7 @@ use crate::{
     Limits,
     body::Reader,
     deliveries::Deliveries,
+    heard::Heard,
     secrets::{Answer, Secrets, Sender},
     signature::{self, Signature},
     verdict::Verdict,
@@ -30,6 +31,7 @@ pub(crate) struct Gate {
     secrets: Secrets,
     producer: Producer,
     deliveries: Deliveries,
+    heard: Heard,
 }
 
 /// `POST /webhooks/{instance}`.
@@ -49,7 +51,13 @@ pub(crate) async fn receive(
 impl Gate {
     /// A gate that knows no secret yet.
     pub(crate) fn new(store: Store, producer: Producer, limits: &Limits) -> Self {
-        Self { reader: Reader::new(limits), secrets: Secrets::new(store), producer, deliveries: Deliveries::default() }
+        Self {
+            reader: Reader::new(limits),
+            secrets: Secrets::new(store),
+            producer,
+            deliveries: Deliveries::default(),
+            heard: Heard::default(),
+        }
     }
 
     async fn judge(&self, name: &str, request: Request) -> Result<Verdict, Verdict> {
@@ -57,6 +65,7 @@ impl Gate {
         let body = self.reader.read(&head.headers, body).await.map_err(Verdict::Unread)?;
         let claimed = Signature::of(&head.headers);
         let sender = self.prove(name, claimed, &body.bytes).await?;
+        self.heard.note(&self.producer, sender.instance);
         let event = understand(body.bytes.clone()).await?;
         drop(body);
         let delivery = self.deliveries.of(sender.instance, &head.headers, claimed);

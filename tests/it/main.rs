@@ -23,4 +23,5 @@ mod store;
 mod tenancy;
 mod walls;
 mod webhook;
+mod webhook_life;
 mod zones;

@@ -2,6 +2,7 @@
 
 pub(crate) mod backfill;
 pub(crate) mod backfill_project;
+pub(crate) mod keep_webhook;
 pub(crate) mod poll_updates;
 pub(crate) mod sync_directory;
 pub(crate) mod sync_issue;

@@ -6,8 +6,10 @@ mod attempt;
 mod context;
 mod dispatch;
 mod failure;
+mod hearing;
 mod jobs;
 mod way_in;
+pub mod webhooks;
 
 use std::{sync::Arc, time::Duration};
 

@@ -20,6 +20,7 @@ mod time;
 mod user;
 mod watermark;
 mod webhook;
+mod webhook_health;
 mod workflow;
 mod worklog;
 
@@ -41,5 +42,6 @@ pub use time::parse_jira_time;
 pub use user::{EmailAddress, User};
 pub use watermark::Watermark;
 pub use webhook::{WebhookEvent, WebhookUnreadable};
+pub use webhook_health::WebhookHealth;
 pub use workflow::{Status, StatusCategory};
 pub use worklog::Worklog;

@@ -6,6 +6,7 @@
 mod comment;
 mod create;
 mod marks;
+mod property;
 mod text;
 mod transition;
 

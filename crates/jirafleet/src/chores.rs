@@ -10,3 +10,4 @@ pub(crate) mod simulate;
 pub(crate) mod sync;
 pub(crate) mod tenant;
 pub(crate) mod verify;
+pub(crate) mod webhook;

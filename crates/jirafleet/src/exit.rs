@@ -98,6 +98,18 @@ impl From<jira::Error> for Failed {
     }
 }
 
+impl From<worker::webhooks::Error> for Failed {
+    fn from(error: worker::webhooks::Error) -> Self {
+        use worker::webhooks::Error;
+        match error {
+            Error::Jira(error) => error.into(),
+            Error::Store(error) => error.into(),
+            Error::Queue(error) => error.into(),
+            error @ (Error::Rejected(_) | Error::Impossible(_)) => Self::new(CONFLICT, error),
+        }
+    }
+}
+
 /// A data directory that cannot serve as one is a matter of configuration; the rest is a server that is not there.
 impl From<servers::Error> for Failed {
     fn from(error: servers::Error) -> Self {

@@ -63,6 +63,11 @@ pub enum Job {
         #[serde(default)]
         page: Option<PollPage>,
     },
+    /// Make sure that the instance's webhook is still registered, and lives.
+    KeepWebhook {
+        /// Whose.
+        instance: InstanceId,
+    },
     /// Do nothing: what an operator, a benchmark or a test asks for to see how the queue itself does.
     Probe {
         /// In whose name, so that pauses hold it, too.
@@ -82,6 +87,12 @@ pub struct PollPage {
     pub token: String,
     /// The turn: how many pages came before.
     pub number: u64,
+    /// Changes seen so far that webhooks had told.
+    #[serde(default)]
+    pub told: u64,
+    /// Changes seen so far that they had not.
+    #[serde(default)]
+    pub untold: u64,
 }
 
 impl Job {
@@ -94,13 +105,22 @@ impl Job {
             Self::Backfill { .. } => "backfill",
             Self::BackfillProject { .. } => "backfill_project",
             Self::PollUpdates { .. } => "poll_updates",
+            Self::KeepWebhook { .. } => "keep_webhook",
             Self::Probe { .. } => "probe",
         }
     }
 
     /// Every kind this process knows. What is not among them was enqueued by a newer one.
-    pub const KINDS: [&str; 7] =
-        ["sync_touched", "sync_issue", "sync_directory", "backfill", "backfill_project", "poll_updates", "probe"];
+    pub const KINDS: [&str; 8] = [
+        "sync_touched",
+        "sync_issue",
+        "sync_directory",
+        "backfill",
+        "backfill_project",
+        "poll_updates",
+        "keep_webhook",
+        "probe",
+    ];
 
     /// On whose behalf.
     pub fn instance(&self) -> InstanceId {
@@ -111,6 +131,7 @@ impl Job {
             | Self::Backfill { instance, .. }
             | Self::BackfillProject { instance, .. }
             | Self::PollUpdates { instance, .. }
+            | Self::KeepWebhook { instance }
             | Self::Probe { instance, .. } => *instance,
         }
     }
@@ -124,6 +145,7 @@ impl Job {
             | Self::SyncIssue { .. }
             | Self::SyncDirectory { .. }
             | Self::Backfill { .. }
+            | Self::KeepWebhook { .. }
             | Self::Probe { .. } => 0,
         }
     }

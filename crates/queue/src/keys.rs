@@ -37,6 +37,8 @@ pub(crate) struct Keys {
     pub(crate) lines: String,
     /// What each worker holds at once, and when it last said so.
     pub(crate) slots: String,
+    /// When a gateway last said that it is there.
+    pub(crate) receiver: String,
     /// Who refreshes the gauges.
     pub(crate) gauges: String,
 }
@@ -62,6 +64,7 @@ impl Keys {
             share: key("share"),
             lines: key("lines"),
             slots: key("slots"),
+            receiver: key("receiver"),
             gauges: key("gauges"),
             base,
         })
@@ -83,6 +86,11 @@ impl Keys {
 
     pub(crate) fn running(&self, text: &str) -> String {
         format!("{}:running:{text}", self.base)
+    }
+
+    /// When a webhook of the instance was last received.
+    pub(crate) fn heard(&self, instance: InstanceId) -> String {
+        format!("{}:heard:{instance}", self.base)
     }
 
     /// Touched issues by the time of their first touch.

@@ -11,6 +11,7 @@ mod dead_letter;
 mod delivery;
 mod envelope;
 mod error;
+mod heard;
 mod history;
 mod job;
 mod keys;

@@ -17,6 +17,7 @@ mod page;
 mod params;
 mod people;
 mod projects;
+mod properties;
 mod reference;
 mod screens;
 mod search;
@@ -75,7 +76,7 @@ fn site(world: Arc<World>) -> Router {
 }
 
 /// What both versions of the API have; they differ in how rich text is written, and in their links.
-fn api() -> [(&'static str, MethodRouter<Arc<World>>); 45] {
+fn api() -> [(&'static str, MethodRouter<Arc<World>>); 46] {
     [
         ("/search/jql", get(search::get).post(search::post)),
         ("/search/approximate-count", post(search::count)),
@@ -103,6 +104,7 @@ fn api() -> [(&'static str, MethodRouter<Arc<World>>); 45] {
         ("/worklog/updated", get(worklogs::updated)),
         ("/worklog/deleted", get(worklogs::deleted)),
         ("/worklog/list", post(worklogs::by_ids)),
+        ("/issue/{id}/properties/{key}", get(properties::get).put(properties::set).delete(properties::delete)),
         ("/issue/{id}/remotelink", get(links::remote).post(links::set_remote).delete(links::delete_remote)),
         ("/issue/{id}/remotelink/{link}", get(links::one_remote).delete(links::delete_one_remote)),
         ("/issueLink", post(links::add)),

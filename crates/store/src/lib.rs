@@ -19,6 +19,7 @@ mod snapshots;
 mod tenancy;
 mod tenants;
 mod watermarks;
+mod webhooks;
 
 pub use apply::Applied;
 pub use backfill::{BackfillPlan, BackfillPosition, BackfillProgress, BackfillRow};
@@ -30,3 +31,4 @@ pub use issues::Counts;
 pub use seal::{MasterKey, NotAMasterKey};
 pub use tenancy::{Config, SCHEMA, Store, TenantStore, TenantTx};
 pub use tenants::System;
+pub use webhooks::{Registration, Webhook, WebhookKind, WebhookState};

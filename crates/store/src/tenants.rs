@@ -16,6 +16,10 @@ impl<'s> System<'s> {
         Self { store }
     }
 
+    pub(crate) fn store(&self) -> &Store {
+        self.store
+    }
+
     /// All tenants, by name.
     pub async fn tenants(&self) -> Result<Vec<Tenant>, Error> {
         self.find_tenants(None, None).await

@@ -1,0 +1,51 @@
+//! When Jira was last heard of: by each instance's webhooks, and by any gateway at all.
+//!
+//! Losing this costs a poll, never truth.
+
+use chrono::{DateTime, Utc};
+use domain::InstanceId;
+
+use crate::{Error, Producer, QueueName};
+
+/// For how long it is remembered when an instance was heard of.
+const REMEMBERED_MS: u64 = 30 * 24 * 3600 * 1000;
+
+impl Producer {
+    /// Notes that a webhook of the instance was received at `at`.
+    pub async fn hear(&self, instance: InstanceId, at: DateTime<Utc>) -> Result<(), Error> {
+        let key = self.keys(QueueName::Live).heard(instance);
+        let at = at.timestamp_millis();
+        self.ask(|mut connection| {
+            let mut command = redis::cmd("SET");
+            command.arg(&key).arg(at).arg("PX").arg(REMEMBERED_MS);
+            async move { command.query_async(&mut connection).await }
+        })
+        .await
+    }
+
+    /// When a webhook of the instance was last received.
+    pub async fn heard(&self, instance: InstanceId) -> Result<Option<DateTime<Utc>>, Error> {
+        let key = self.keys(QueueName::Live).heard(instance);
+        let at: Option<i64> = self
+            .ask(|mut connection| {
+                let mut command = redis::cmd("GET");
+                command.arg(&key);
+                async move { command.query_async(&mut connection).await }
+            })
+            .await?;
+        Ok(at.and_then(DateTime::from_timestamp_millis))
+    }
+
+    /// Notes that a gateway is there at `now`; says when one was there before.
+    pub async fn receiver_is_there(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Error> {
+        let key = &self.keys(QueueName::Live).receiver;
+        let at: Option<i64> = self
+            .ask(|mut connection| {
+                let mut command = redis::cmd("SET");
+                command.arg(key).arg(now.timestamp_millis()).arg("GET");
+                async move { command.query_async(&mut connection).await }
+            })
+            .await?;
+        Ok(at.and_then(DateTime::from_timestamp_millis))
+    }
+}
