@@ -4,9 +4,14 @@
 //! that no number in them loses a digit.
 #![expect(missing_docs, reason = "the columns are described where `migration` makes them")]
 
+pub mod ai_call;
+pub mod api_key;
+pub mod audit_head;
+pub mod audit_log;
 pub mod changelog;
 pub mod comment;
 pub mod custom_field;
+pub mod house_key;
 pub mod issue;
 pub mod issue_key_alias;
 pub mod issue_link;
@@ -16,6 +21,7 @@ pub mod project;
 pub mod sprint;
 pub mod sync_watermark;
 pub mod tenant;
+pub mod tenant_key;
 pub mod user;
 pub mod webhook;
 pub mod worklog;

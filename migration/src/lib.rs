@@ -3,12 +3,15 @@
 //! Everything lives in the schema `mirror`, the list of steps taken included. Several pods may call [`up`] at once.
 #![expect(elided_lifetimes_in_paths, reason = "async_trait wants the lifetimes of SeaORM's trait as they are")]
 
+mod lookups;
 mod m0001_tenants;
 mod m0002_mirror;
 mod m0003_indexes;
 mod m0004_rls;
 mod m0005_oauth_grants;
 mod m0006_worklogs_sprints;
+mod m0008_access;
+mod m0010_tenant_keys;
 mod m0012_webhooks;
 mod roles;
 mod session;
@@ -107,6 +110,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_rls::Migration),
             Box::new(m0005_oauth_grants::Migration),
             Box::new(m0006_worklogs_sprints::Migration),
+            Box::new(m0008_access::Migration),
+            Box::new(m0010_tenant_keys::Migration),
             Box::new(m0012_webhooks::Migration),
         ]
     }

@@ -11,7 +11,7 @@ use sea_orm::{ActiveModelTrait, ActiveValue::Set};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Grant, TenantStore, seal::Secret};
+use crate::{Error, Grant, TenantStore, TenantTx, seal::Secret};
 
 /// What opens a site for us.
 #[derive(Clone, Debug)]
@@ -113,8 +113,10 @@ impl From<&Credentials> for Document {
 impl TenantStore {
     /// What opens the site, unsealed.
     pub async fn credentials(&self, instance: InstanceId) -> Result<Credentials, Error> {
-        let row = self.instance_row(instance).await?;
-        let plain = self.keys().open(Secret::Credentials, (self.id(), instance), &row.credentials_sealed)?;
+        let mut tx = self.read().await?;
+        let row = tx.instance_row(instance).await?;
+        let plain = tx.open(Secret::Credentials, instance, &row.credentials_sealed).await?;
+        tx.rollback().await?;
         Ok(match serde_json::from_slice(&plain).map_err(|_| Error::sealed())? {
             Document::Basic(pair) => Credentials::Basic(pair.into()),
             Document::Tagged(Tagged::Scoped(pair)) => Credentials::Scoped(pair.into()),
@@ -127,11 +129,12 @@ impl TenantStore {
 
     /// Takes other credentials. A grant is stored as a newer one than any before, so whoever refreshes an older one loses.
     pub async fn set_credentials(&self, instance: InstanceId, credentials: &Credentials) -> Result<(), Error> {
-        let sealed = self.seal_credentials(instance, credentials)?;
-        let row = ActiveModel { credentials_sealed: Set(sealed), ..self.row(instance) };
         let mut tx = self.begin().await?;
-        row.update(&tx.orm()).await.map_err(|error| Error::from(error).of_what("instance"))?;
+        let sealed = tx.seal_credentials(instance, credentials).await?;
+        let row = ActiveModel { credentials_sealed: Set(sealed), ..self.row(instance) };
+        let row = row.update(&tx.orm()).await.map_err(|error| Error::from(error).of_what("instance"))?;
         tx.keep_grant_of(instance, credentials).await?;
+        tx.note("instance.rotate_token", |deed| deed.on(instance).about(&row.name).with("auth", credentials.kind()));
         tx.commit().await
     }
 
@@ -146,10 +149,16 @@ impl TenantStore {
         };
         self.set_credentials(instance, &credentials).await
     }
+}
 
-    pub(crate) fn seal_credentials(&self, instance: InstanceId, credentials: &Credentials) -> Result<Vec<u8>, Error> {
+impl TenantTx {
+    pub(crate) async fn seal_credentials(
+        &mut self,
+        instance: InstanceId,
+        credentials: &Credentials,
+    ) -> Result<Vec<u8>, Error> {
         let plain = serde_json::to_vec(&Document::from(credentials)).map_err(|_| Error::sealed())?;
-        self.keys().seal(Secret::Credentials, (self.id(), instance), &plain)
+        self.seal(Secret::Credentials, instance, &plain).await
     }
 }
 

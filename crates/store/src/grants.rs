@@ -6,17 +6,13 @@
 use std::{fmt, time::Duration};
 
 use chrono::{DateTime, Utc};
-use domain::{InstanceId, TenantId};
+use domain::InstanceId;
 use entity::oauth_grant::{Entity, Model};
-use sea_orm::{EntityTrait, FromQueryResult, QueryResult, sqlx::Row};
+use sea_orm::{EntityTrait, sqlx::Row};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Credentials, Error, TenantStore, TenantTx,
-    orm::sql,
-    seal::{Keys, Secret},
-};
+use crate::{Credentials, Error, TenantStore, TenantTx, orm::sql, seal::Secret};
 
 /// A pair of tokens.
 #[derive(Clone)]
@@ -61,8 +57,9 @@ impl TenantStore {
     pub async fn grant(&self, instance: InstanceId) -> Result<Grant, Error> {
         let mut tx = self.read().await?;
         let row = Entity::find_by_id((self.id().0, instance.0)).one(&tx.orm()).await?;
+        let grant = tx.open_grant(instance, &row.ok_or(Error::NotFound("grant"))?).await?;
         tx.rollback().await?;
-        self.open_grant(instance, &row.ok_or(Error::NotFound("grant"))?)
+        Ok(grant)
     }
 
     /// Claims the right to replace version `seen`, for as long as the lease lasts. Whoever holds it gets it again.
@@ -81,7 +78,7 @@ impl TenantStore {
                     AND (holder IS NULL OR holder = $4 OR lease_until <= clock_timestamp())
                 RETURNING version
             )
-            SELECT g.*, EXISTS (SELECT FROM claimed) AS ours
+            SELECT EXISTS (SELECT FROM claimed) AS ours
             FROM mirror.oauth_grants g WHERE g.tenant_id = $1 AND g.instance_id = $2")
         .bind(self.id().0)
         .bind(instance.0)
@@ -95,15 +92,16 @@ impl TenantStore {
         if row.try_get("ours")? {
             return Ok(Turn::Ours);
         }
-        let grant = self.open_grant(instance, &Model::from_query_result(&QueryResult::from(row), "")?)?;
+        // In a transaction of its own: the row and the key that opens it must be of one moment.
+        let grant = self.grant(instance).await?;
         Ok(if grant.version > seen { Turn::Newer(grant) } else { Turn::Theirs })
     }
 
     /// Stores a pair in the place of its predecessor, whose version is one less, and ends the lease; `false` when the
     /// predecessor is not there any more.
     pub async fn save_grant(&self, instance: InstanceId, grant: &Grant) -> Result<bool, Error> {
-        let sealed = seal(self.keys(), (self.id(), instance), grant)?;
         let mut tx = self.begin().await?;
+        let sealed = tx.seal_grant(instance, grant).await?;
         let done = sql("/* grant.save */ UPDATE mirror.oauth_grants
             SET version = $3, expires_at = $4, tokens_sealed = $5, holder = NULL, lease_until = NULL
             WHERE tenant_id = $1 AND instance_id = $2 AND version = $3 - 1")
@@ -117,20 +115,13 @@ impl TenantStore {
         tx.commit().await?;
         Ok(done.rows_affected() == 1)
     }
-
-    fn open_grant(&self, instance: InstanceId, row: &Model) -> Result<Grant, Error> {
-        let plain = self.keys().open(Secret::Grant, (self.id(), instance), &row.tokens_sealed)?;
-        let Tokens { access, refresh } = serde_json::from_slice(&plain).map_err(|_| Error::sealed())?;
-        let version = u64::try_from(row.version).map_err(|_| Error::Unreadable("oauth_grants.version"))?;
-        Ok(Grant { access: access.into(), refresh: refresh.into(), expires_at: row.expires_at, version })
-    }
 }
 
 impl TenantTx {
     /// Keeps the grant that belongs to these credentials, as a newer one than any before, or none.
     pub(crate) async fn keep_grant_of(&mut self, instance: InstanceId, credentials: &Credentials) -> Result<(), Error> {
         let Credentials::OAuth { grant, .. } = credentials else { return self.forget_grant(instance).await };
-        let sealed = seal(&self.keys, (self.tenant, instance), grant)?;
+        let sealed = self.seal_grant(instance, grant).await?;
         sql("/* grant.keep */
             INSERT INTO mirror.oauth_grants AS t (tenant_id, instance_id, version, expires_at, tokens_sealed)
             VALUES ($1, $2, $3, $4, $5)
@@ -151,12 +142,19 @@ impl TenantTx {
         Entity::delete_by_id((self.tenant.0, instance.0)).exec(&self.orm()).await?;
         Ok(())
     }
-}
 
-fn seal(keys: &Keys, of: (TenantId, InstanceId), grant: &Grant) -> Result<Vec<u8>, Error> {
-    let (access, refresh) = (grant.access.expose_secret().to_owned(), grant.refresh.expose_secret().to_owned());
-    let plain = serde_json::to_vec(&Tokens { access, refresh }).map_err(|_| Error::sealed())?;
-    keys.seal(Secret::Grant, of, &plain)
+    async fn seal_grant(&mut self, instance: InstanceId, grant: &Grant) -> Result<Vec<u8>, Error> {
+        let (access, refresh) = (grant.access.expose_secret().to_owned(), grant.refresh.expose_secret().to_owned());
+        let plain = serde_json::to_vec(&Tokens { access, refresh }).map_err(|_| Error::sealed())?;
+        self.seal(Secret::Grant, instance, &plain).await
+    }
+
+    async fn open_grant(&mut self, instance: InstanceId, row: &Model) -> Result<Grant, Error> {
+        let plain = self.open(Secret::Grant, instance, &row.tokens_sealed).await?;
+        let Tokens { access, refresh } = serde_json::from_slice(&plain).map_err(|_| Error::sealed())?;
+        let version = u64::try_from(row.version).map_err(|_| Error::Unreadable("oauth_grants.version"))?;
+        Ok(Grant { access: access.into(), refresh: refresh.into(), expires_at: row.expires_at, version })
+    }
 }
 
 fn counted(version: u64) -> i64 {

@@ -37,6 +37,7 @@ impl TenantStore {
     pub async fn add_instance(&self, new: NewInstance) -> Result<Instance, Error> {
         valid_name("instance name", &new.name)?;
         let id = InstanceId::generate();
+        let mut tx = self.begin().await?;
         let secret = new.webhook_secret.expose_secret().as_bytes();
         let row = ActiveModel {
             tenant_id: Set(self.id().0),
@@ -45,13 +46,13 @@ impl TenantStore {
             site: Set(new.site.as_str().to_owned()),
             poll_interval_seconds: Set(i64::try_from(new.poll_interval.as_secs()).unwrap_or(i64::MAX).max(1)),
             requests_per_minute: Set(i32::try_from(new.requests_per_minute).unwrap_or(i32::MAX).max(1)),
-            credentials_sealed: Set(self.seal_credentials(id, &new.credentials)?),
-            webhook_secret_sealed: Set(self.keys().seal(Secret::Webhook, (self.id(), id), secret)?),
+            credentials_sealed: Set(tx.seal_credentials(id, &new.credentials).await?),
+            webhook_secret_sealed: Set(tx.seal(Secret::Webhook, id, secret).await?),
             ..Default::default()
         };
-        let mut tx = self.begin().await?;
         let row = row.insert(&tx.orm()).await?;
         tx.keep_grant_of(id, &new.credentials).await?;
+        tx.note("instance.add", |deed| deed.on(id).about(&row.name).with("auth", new.credentials.kind()));
         tx.commit().await?;
         to_instance(row)
     }
@@ -67,7 +68,8 @@ impl TenantStore {
 
     /// Remembers who we are there.
     pub async fn set_account(&self, instance: InstanceId, account: &AccountId) -> Result<(), Error> {
-        self.change(ActiveModel { account_id: Set(Some(account.0.clone())), ..self.row(instance) }).await
+        let row = ActiveModel { account_id: Set(Some(account.0.clone())), ..self.row(instance) };
+        self.change("instance.identify", row).await
     }
 
     /// Whether work is done for it.
@@ -76,8 +78,13 @@ impl TenantStore {
             InstanceState::Suspended { reason } => Some(reason.clone()),
             InstanceState::Active | InstanceState::Paused => None,
         };
+        let action = match state {
+            InstanceState::Active => "instance.resume",
+            InstanceState::Paused => "instance.pause",
+            InstanceState::Suspended { .. } => "instance.suspend",
+        };
         let state = state.name().to_owned();
-        self.change(ActiveModel { state: Set(state), state_reason: Set(reason), ..self.row(instance) }).await
+        self.change(action, ActiveModel { state: Set(state), state_reason: Set(reason), ..self.row(instance) }).await
     }
 
     /// Forgets a site and everything mirrored from it.
@@ -87,31 +94,35 @@ impl TenantStore {
         if done.rows_affected == 0 {
             return Err(Error::NotFound("instance"));
         }
+        tx.note("instance.remove", |deed| deed.on(instance));
         tx.commit().await
     }
 
     /// What Jira signs webhooks with, unsealed.
     pub async fn webhook_secret(&self, instance: InstanceId) -> Result<SecretString, Error> {
-        let row = self.instance_row(instance).await?;
-        let plain = self.keys().open(Secret::Webhook, (self.id(), instance), &row.webhook_secret_sealed)?;
-        String::from_utf8(plain).map(SecretString::from).map_err(|_| Error::sealed())
-    }
-
-    pub(crate) async fn instance_row(&self, instance: InstanceId) -> Result<Model, Error> {
         let mut tx = self.read().await?;
-        let row = Entity::find_by_id((self.id().0, instance.0)).one(&tx.orm()).await?;
+        let row = tx.instance_row(instance).await?;
+        let plain = tx.open(Secret::Webhook, instance, &row.webhook_secret_sealed).await?;
         tx.rollback().await?;
-        row.ok_or(Error::NotFound("instance"))
+        String::from_utf8(plain).map(SecretString::from).map_err(|_| Error::sealed())
     }
 
     pub(crate) fn row(&self, instance: InstanceId) -> ActiveModel {
         ActiveModel { tenant_id: Unchanged(self.id().0), id: Unchanged(instance.0), ..Default::default() }
     }
 
-    async fn change(&self, row: ActiveModel) -> Result<(), Error> {
-        let mut tx: TenantTx = self.begin().await?;
-        row.update(&tx.orm()).await.map_err(|error| Error::from(error).of_what("instance"))?;
+    async fn change(&self, action: &str, row: ActiveModel) -> Result<(), Error> {
+        let mut tx = self.begin().await?;
+        let row = row.update(&tx.orm()).await.map_err(|error| Error::from(error).of_what("instance"))?;
+        tx.note(action, |deed| deed.on(InstanceId(row.id)).about(&row.name));
         tx.commit().await
+    }
+}
+
+impl TenantTx {
+    pub(crate) async fn instance_row(&mut self, instance: InstanceId) -> Result<Model, Error> {
+        let row = Entity::find_by_id((self.tenant.0, instance.0)).one(&self.orm()).await?;
+        row.ok_or(Error::NotFound("instance"))
     }
 }
 

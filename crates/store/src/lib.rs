@@ -3,7 +3,11 @@
 //! There is no connection without saying for whom: [`Store`] gives a [`TenantStore`], which reads, and opens a
 //! [`TenantTx`], which writes. [`TenantTx::apply`] is the one door through which Jira's answers become rows.
 
+mod ai_calls;
+mod api_keys;
+mod api_token;
 mod apply;
+mod audit;
 mod backfill;
 mod credentials;
 mod directory;
@@ -21,14 +25,19 @@ mod tenants;
 mod watermarks;
 mod webhooks;
 
+pub use ai_calls::{AiCall, AiSpent};
+pub use api_keys::{ApiKey, ApiKeyId, NewApiKey};
+pub use api_token::{ApiToken, NotAToken};
 pub use apply::Applied;
+pub use audit::{Actor, ActorKind, AuditEntry, AuditFilter, AuditId, Begun, Deed, Ending, Verified};
 pub use backfill::{BackfillPlan, BackfillPosition, BackfillProgress, BackfillRow};
 pub use credentials::{App, Credentials, Login};
 pub use error::Error;
 pub use grants::{Grant, Turn};
 pub use instances::NewInstance;
+pub use ipnet::IpNet;
 pub use issues::Counts;
-pub use seal::{MasterKey, NotAMasterKey};
+pub use seal::{MasterKey, NotAMasterKey, SealedCount, TenantKey};
 pub use tenancy::{Config, SCHEMA, Store, TenantStore, TenantTx};
 pub use tenants::System;
 pub use webhooks::{Registration, Webhook, WebhookKind, WebhookState};

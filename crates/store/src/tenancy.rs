@@ -12,7 +12,8 @@ use sea_orm::sqlx::{
 };
 
 use crate::{
-    Error, MasterKey, System,
+    Actor, Error, MasterKey, System,
+    audit::Pending,
     orm::{Orm, sql},
     seal::Keys,
 };
@@ -57,12 +58,16 @@ pub struct Store {
 pub struct TenantStore {
     store: Store,
     tenant: TenantId,
+    by: Option<Arc<Actor>>,
 }
 
 /// One transaction of one tenant. Dropped without [`commit`](Self::commit) it leaves nothing.
 pub struct TenantTx {
     pub(crate) tenant: TenantId,
     pub(crate) keys: Arc<Keys>,
+    /// On whose behalf it works, where its audit log should tell.
+    pub(crate) by: Option<Arc<Actor>>,
+    pub(crate) pending: Vec<Pending>,
     tx: Transaction<'static, Postgres>,
 }
 
@@ -87,13 +92,16 @@ impl Store {
             .connect_with(options)
             .await
             .map_err(|error| unlocked(Error::from(error)))?;
-        must_be_fit(&mut *pool.acquire().await?).await?;
-        Ok(Self { pool, keys: Arc::new(Keys::derive(&config.master_key)) })
+        let mut connection = pool.acquire().await?;
+        must_be_fit(&mut connection).await?;
+        let keys = Keys::load(&mut connection, &config.master_key).await?;
+        drop(connection);
+        Ok(Self { pool, keys: Arc::new(keys) })
     }
 
     /// The mirror as this tenant may see it.
     pub fn tenant(&self, tenant: TenantId) -> TenantStore {
-        TenantStore { store: self.clone(), tenant }
+        TenantStore { store: self.clone(), tenant, by: None }
     }
 
     /// What is known before a tenant is: names and states, no content.
@@ -111,6 +119,10 @@ impl Store {
         self.pool.close().await;
     }
 
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
     pub(crate) async fn connection(&self) -> Result<PoolConnection<Postgres>, Error> {
         Ok(self.pool.acquire().await?)
     }
@@ -120,6 +132,12 @@ impl TenantStore {
     /// Whose it is.
     pub fn id(&self) -> TenantId {
         self.tenant
+    }
+
+    /// The same on somebody's behalf: every change of tenants, instances and keys leaves a line in the audit log, in the
+    /// transaction that makes it.
+    pub fn on_behalf_of(self, actor: &Actor) -> Self {
+        Self { by: Some(Arc::new(actor.clone())), ..self }
     }
 
     /// Opens a transaction that writes. Nothing but PostgreSQL should be waited for while it is open.
@@ -133,7 +151,7 @@ impl TenantStore {
     }
 
     pub(crate) fn keys(&self) -> &Keys {
-        &self.store.keys
+        self.store.keys()
     }
 
     /// One message to PostgreSQL and back. The setting ends with the transaction; one for the session would leak to
@@ -142,13 +160,15 @@ impl TenantStore {
         let tenant = self.tenant;
         let words = format!("{begin}; SELECT set_config('app.current_tenant_id', '{tenant}', true)");
         let tx = self.store.pool.begin_with(AssertSqlSafe(words)).await?;
-        Ok(TenantTx { tenant, keys: self.store.keys.clone(), tx })
+        let (keys, by) = (self.store.keys.clone(), self.by.clone());
+        Ok(TenantTx { tenant, keys, by, pending: Vec::new(), tx })
     }
 }
 
 impl TenantTx {
-    /// Keeps everything that was written.
-    pub async fn commit(self) -> Result<(), Error> {
+    /// Keeps everything that was written, and what the audit log should tell of it.
+    pub async fn commit(mut self) -> Result<(), Error> {
+        self.write_audit().await?;
         Ok(self.tx.commit().await?)
     }
 

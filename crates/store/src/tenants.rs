@@ -4,16 +4,34 @@ use domain::{Instance, InstanceId, Tenant, TenantId, valid_name};
 use entity::tenant;
 use sea_orm::{ActiveModelTrait, ActiveValue::Set, ActiveValue::Unchanged, FromQueryResult, QueryResult};
 
-use crate::{Error, Store, instances::listed_instance, orm::sql};
+use crate::{Actor, Error, Store, TenantStore, instances::listed_instance, orm::sql};
 
 /// What is known before a tenant is: names and states, never a credential or anything mirrored.
 pub struct System<'s> {
     store: &'s Store,
+    by: Option<Actor>,
 }
 
 impl<'s> System<'s> {
     pub(crate) fn new(store: &'s Store) -> Self {
-        Self { store }
+        Self { store, by: None }
+    }
+
+    /// The same on somebody's behalf: what is changed leaves a line in the tenant's audit log.
+    pub fn on_behalf_of(self, actor: &Actor) -> Self {
+        Self { by: Some(actor.clone()), ..self }
+    }
+
+    pub(crate) fn store(&self) -> &'s Store {
+        self.store
+    }
+
+    pub(crate) fn in_tenant(&self, tenant: TenantId) -> TenantStore {
+        let store = self.store.tenant(tenant);
+        match &self.by {
+            Some(actor) => store.on_behalf_of(actor),
+            None => store,
+        }
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -39,18 +57,21 @@ impl<'s> System<'s> {
     pub async fn create_tenant(&self, name: &str) -> Result<Tenant, Error> {
         valid_name("tenant name", name)?;
         let id = TenantId::generate();
-        let mut tx = self.store.tenant(id).begin().await?;
+        let mut tx = self.in_tenant(id).begin().await?;
         let row = tenant::ActiveModel { id: Set(id.0), name: Set(name.to_owned()), ..Default::default() };
         let row = row.insert(&tx.orm()).await.map_err(|error| Error::from(error).of_name("tenant", name))?;
+        tx.note("tenant.create", |deed| deed.about(name));
         tx.commit().await?;
         Ok(to_tenant(row))
     }
 
     /// Stops all work for a tenant, or lets it go on; its mirror stays.
     pub async fn suspend_tenant(&self, id: TenantId, suspended: bool) -> Result<(), Error> {
-        let mut tx = self.store.tenant(id).begin().await?;
+        let mut tx = self.in_tenant(id).begin().await?;
         let row = tenant::ActiveModel { id: Unchanged(id.0), suspended: Set(suspended), ..Default::default() };
-        row.update(&tx.orm()).await.map_err(|error| Error::from(error).of_what("tenant"))?;
+        let row = row.update(&tx.orm()).await.map_err(|error| Error::from(error).of_what("tenant"))?;
+        let action = if suspended { "tenant.suspend" } else { "tenant.resume" };
+        tx.note(action, |deed| deed.about(&row.name));
         tx.commit().await
     }
 
