@@ -10,6 +10,7 @@ mod m0003_indexes;
 mod m0004_rls;
 mod m0005_oauth_grants;
 mod m0006_worklogs_sprints;
+mod m0007_search;
 mod m0008_access;
 mod m0010_tenant_keys;
 mod m0012_webhooks;
@@ -110,6 +111,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_rls::Migration),
             Box::new(m0005_oauth_grants::Migration),
             Box::new(m0006_worklogs_sprints::Migration),
+            Box::new(m0007_search::Migration),
             Box::new(m0008_access::Migration),
             Box::new(m0010_tenant_keys::Migration),
             Box::new(m0012_webhooks::Migration),

@@ -14,6 +14,7 @@ mod link;
 mod project;
 mod raw_json;
 mod scope;
+pub mod search;
 mod snapshot;
 mod sprint;
 mod storable;
