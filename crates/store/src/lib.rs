@@ -1,10 +1,12 @@
 //! The mirror in PostgreSQL: the only crate that reads and writes rows.
 //!
 //! There is no connection without saying for whom: [`Store`] gives a [`TenantStore`], which reads, and opens a
-//! [`TenantTx`], which writes. [`TenantTx::apply`] is the one door through which Jira's answers become rows.
+//! [`TenantTx`], which writes. [`TenantTx::apply`] is the one door through which Jira's answers become rows. What is read
+//! again and again is kept in Redis; a write drops it when it is committed.
 
 mod apply;
 mod backfill;
+mod cache;
 mod credentials;
 mod directory;
 mod error;
@@ -22,6 +24,7 @@ mod watermarks;
 
 pub use apply::Applied;
 pub use backfill::{BackfillPlan, BackfillPosition, BackfillProgress, BackfillRow};
+pub use cache::CacheConfig;
 pub use credentials::{App, Credentials, Login};
 pub use error::Error;
 pub use grants::{Grant, Turn};
