@@ -5,6 +5,7 @@ mod access;
 mod backfill;
 mod bad_input;
 mod budget;
+mod cache;
 mod cli;
 mod conformance;
 mod contract;

@@ -95,6 +95,10 @@ impl OwnRedis {
         }
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.as_ref().and_then(tokio::process::Child::id).unwrap()
+    }
+
     fn socket(&self) -> std::path::PathBuf {
         self.folder.join("s")
     }

@@ -154,6 +154,7 @@ async fn refusal(url: &str) -> String {
         max_connections: 1,
         master_key: tests::master_key(),
         application_name: "tests".to_owned(),
+        cache: None,
     };
     match Store::connect(config).await {
         Err(Error::Configuration(sentence)) => sentence,

@@ -6,5 +6,6 @@ mod servers;
 
 pub use fleet::{FleetOptions, TestFleet};
 pub use servers::{
-    TestDatabase, database, empty_database, master_key, private_servers, queue_config, store, store_for,
+    TestDatabase, cache_config, cached_store_for, database, empty_database, master_key, private_servers, queue_config,
+    store, store_for,
 };

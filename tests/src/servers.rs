@@ -14,7 +14,7 @@ use std::{
 
 use ::servers::{Durability, Options, PrivateServers};
 use sea_orm::{ConnectionTrait, Database};
-use store::{MasterKey, Store};
+use store::{CacheConfig, MasterKey, Store};
 use tokio::{runtime::Runtime, sync::OnceCell};
 
 /// A database of one test's own.
@@ -66,11 +66,21 @@ pub async fn store() -> Store {
 
 /// The mirror of this database.
 pub async fn store_for(database: &TestDatabase, max_connections: u32) -> Store {
+    open(database, max_connections, None).await
+}
+
+/// The same with a cache, as every process has one.
+pub async fn cached_store_for(database: &TestDatabase, max_connections: u32, cache: CacheConfig) -> Store {
+    open(database, max_connections, Some(cache)).await
+}
+
+async fn open(database: &TestDatabase, max_connections: u32, cache: Option<CacheConfig>) -> Store {
     Store::connect(store::Config {
         url: database.app_url.clone(),
         max_connections,
         master_key: master_key(),
         application_name: "tests".to_owned(),
+        cache,
     })
     .await
     .expect("the store opens")
@@ -84,6 +94,12 @@ pub fn master_key() -> MasterKey {
 /// A key prefix of one test's own.
 pub async fn queue_config() -> queue::Config {
     queue::Config { url: servers().await.redis_url.clone(), prefix: format!("test{}-{}", std::process::id(), number()) }
+}
+
+/// A cache of one test's own.
+pub async fn cache_config() -> CacheConfig {
+    let queue::Config { url, prefix } = queue_config().await;
+    CacheConfig { url, prefix }
 }
 
 /// Servers of one test's own, for tests that stop or kill them; in a folder that the next run removes.

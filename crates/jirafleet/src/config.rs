@@ -9,7 +9,7 @@ use std::{
 use clap::Args;
 use domain::{Site, SiteRules};
 use jira::Atlassian;
-use store::MasterKey;
+use store::{CacheConfig, MasterKey};
 
 use crate::{
     exit::Failed,
@@ -40,6 +40,9 @@ pub(crate) struct Surroundings {
     /// What all keys in Redis begin with.
     #[arg(long, global = true, env = "JIRAFLEET_REDIS_PREFIX", default_value = "jirafleet", value_name = "TEXT")]
     redis_prefix: String,
+    /// Where rows that are read often are kept for some minutes: another Redis, or `none`; the same one unless given.
+    #[arg(long, global = true, env = "JIRAFLEET_CACHE_REDIS_URL", hide_env_values = true, value_name = "URL")]
+    cache_redis_url: Option<String>,
     /// 32 random bytes as 64 hexadecimal digits; seals Jira's tokens and webhook secrets at rest.
     #[arg(long, global = true, env = "JIRAFLEET_MASTER_KEY_FILE", value_name = "FILE")]
     master_key_file: Option<PathBuf>,
@@ -78,6 +81,8 @@ pub(crate) struct Resolved {
     pub(crate) database_url: String,
     pub(crate) redis_url: String,
     pub(crate) redis_prefix: String,
+    /// `None` for no cache.
+    pub(crate) cache_url: Option<String>,
     pub(crate) master_key_file: PathBuf,
     pub(crate) sites: SiteRules,
     pub(crate) atlassian: Atlassian,
@@ -106,8 +111,19 @@ impl Surroundings {
         insecure.extend(offered.map(|offer| offer.insecure_sites.clone()).unwrap_or_default());
         let sites = SiteRules { insecure };
         let redis_prefix = self.redis_prefix.clone();
+        let cache_url = self.cache_redis_url.as_ref().unwrap_or(&redis_url);
+        let cache_url = (cache_url != "none").then(|| cache_url.clone());
         let atlassian = self.atlassian.resolve(&sites)?;
-        Ok(Resolved { database_url, redis_url, redis_prefix, master_key_file, sites, atlassian, offered: found })
+        Ok(Resolved {
+            database_url,
+            redis_url,
+            redis_prefix,
+            cache_url,
+            master_key_file,
+            sites,
+            atlassian,
+            offered: found,
+        })
     }
 
     /// The database alone, for the schema's owner.
@@ -155,6 +171,12 @@ impl Resolved {
             Some(found) => found.explain(url, failed.into()),
             None => failed.into(),
         }
+    }
+
+    /// Where the store keeps what is read often.
+    pub(crate) fn cache(&self) -> Option<CacheConfig> {
+        let cache = |url: &String| CacheConfig { url: url.clone(), prefix: self.redis_prefix.clone() };
+        self.cache_url.as_ref().map(cache)
     }
 
     /// Reads the key that opens the seals.

@@ -132,8 +132,9 @@ impl Private {
 fn resolved(offer: Offer) -> Resolved {
     Resolved {
         database_url: offer.database_url,
-        redis_url: offer.redis_url,
         redis_prefix: "jirafleet".to_owned(),
+        cache_url: Some(offer.redis_url.clone()),
+        redis_url: offer.redis_url,
         master_key_file: offer.master_key_file,
         sites: domain::SiteRules { insecure: offer.insecure_sites },
         atlassian: jira::Atlassian::default(),

@@ -23,6 +23,7 @@ impl House {
             max_connections: connections,
             master_key: resolved.master_key()?,
             application_name: "jirafleet".to_owned(),
+            cache: resolved.cache(),
         })
         .await
         .map_err(|error| resolved.explain(&resolved.database_url, error))?;

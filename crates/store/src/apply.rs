@@ -6,6 +6,7 @@
 mod aliases;
 mod children;
 mod content;
+mod entries;
 mod people;
 mod sprints;
 mod verdict;
@@ -40,21 +41,21 @@ impl TenantTx {
         if page.is_empty() {
             return Ok(Applied::default());
         }
-        let held = self.held(instance, page.keys().map(|id| id.0).collect()).await?;
+        let mut held = self.held(instance, page.keys().map(|id| id.0).collect()).await?;
         let judged = page.values().map(|sighting| (sighting, verdict::judge(held.get(&sighting.id()), sighting)));
-        let judged: Vec<(&Sighting<'_>, Verdict)> = judged.collect();
+        let mut judged: Vec<(&Sighting<'_>, Verdict)> = judged.collect();
         let mut applied = Applied { refused: snapshots.len() - page.len(), ..Applied::default() };
         let news: Vec<&Sighting<'_>> = with(&judged, Verdict::Write);
+        self.lock(instance, &changing(&judged, &held), &mut held).await?;
         let written = self.write_content(instance, &news).await?;
+        overtake(&mut judged, &written);
         self.replace_children(instance, &Family::of(&news, &written)).await?;
         self.remember_keys(instance, &judged, &held).await?;
         self.apply_people(instance, self.people_of(&news)).await?;
         self.apply_told(instance, sprints_of(&news)).await?;
-        // Whoever was overtaken between question and answer has still been seen.
-        let overtaken = news.iter().copied().filter(|sighting| !written.contains_key(&sighting.id()));
-        let seen: Vec<&Sighting<'_>> =
-            judged.iter().filter(|(_, verdict)| verdict.moves_registers()).map(|(s, _)| *s).chain(overtaken).collect();
-        self.move_registers(instance, &seen).await?;
+        let seen = judged.iter().filter(|(_, verdict)| verdict.moves_registers()).map(|(sighting, _)| *sighting);
+        self.move_registers(instance, &seen.collect::<Vec<_>>()).await?;
+        self.rewritten(instance, &news, &written, &held).await?;
         applied.written = written.len();
         applied.unchanged = judged.iter().filter(|(_, verdict)| verdict.is_unchanged()).count();
         applied.refused += page.len() - applied.written - applied.unchanged;
@@ -87,6 +88,29 @@ fn newest_of_each(snapshots: &[IssueSnapshot]) -> BTreeMap<IssueId, Sighting<'_>
         page.entry(snapshot.issue.id).and_modify(|known| *known = known.joined(new)).or_insert(new);
     }
     page
+}
+
+/// The held issues whose row will be written, or that will be given an old key.
+fn changing(judged: &[(&Sighting<'_>, Verdict)], held: &HeldById) -> Vec<i64> {
+    let changes = |sighting: &Sighting<'_>, verdict: Verdict| {
+        let held = held.get(&sighting.id());
+        let other_key = held.is_some_and(|held| held.key.as_deref() != Some(sighting.snapshot.issue.key.as_str()));
+        held.is_some() && (verdict == Verdict::Write || (!verdict.is_unchanged() && other_key))
+    };
+    judged
+        .iter()
+        .filter(|(sighting, verdict)| changes(sighting, *verdict))
+        .map(|(sighting, _)| sighting.id().0)
+        .collect()
+}
+
+/// Whoever was overtaken between question and answer has still been seen, with content that is older now.
+fn overtake(judged: &mut [(&Sighting<'_>, Verdict)], written: &HashMap<IssueId, bool>) {
+    for (sighting, verdict) in judged {
+        if *verdict == Verdict::Write && !written.contains_key(&sighting.id()) {
+            *verdict = Verdict::Older;
+        }
+    }
 }
 
 fn with<'p, 's>(judged: &[(&'p Sighting<'s>, Verdict)], wanted: Verdict) -> Vec<&'p Sighting<'s>> {

@@ -1,10 +1,26 @@
 //! Projects, people and fields of an instance.
 
+use std::collections::HashMap;
+
 use domain::{AccountId, Field, InstanceId, Lifecycle, Project, ProjectId, ProjectKey, RawJson, User};
 use entity::{custom_field, project, user};
 use sea_orm::{FromQueryResult, QueryResult, sqlx::Row};
 
-use crate::{Error, TenantStore, TenantTx, apply::Person, orm::sql, rows::document};
+use crate::{
+    Error, TenantStore, TenantTx,
+    apply::Person,
+    cache::{KnownUser, ProjectByKey, UserByAccount},
+    orm::sql,
+    rows::document,
+};
+
+/// What `to_project` reads, from `mirror.projects`.
+macro_rules! project_columns {
+    () => {
+        "tenant_id, instance_id, id, key, name, project_type, lifecycle, lead_account_id, issue_count, raw::text AS raw
+            FROM mirror.projects"
+    };
+}
 
 impl TenantTx {
     /// Puts projects into the mirror as Jira tells them now.
@@ -12,8 +28,8 @@ impl TenantTx {
         let mut projects: Vec<&Project> = projects.iter().collect();
         projects.sort_by_key(|project| project.id);
         projects.dedup_by_key(|project| project.id);
-        sql(
-            "/* projects.apply */
+        let held = self.lock_projects(instance, &column(&projects, |project| project.id.0)).await?;
+        let moved = sql("/* projects.apply */
             INSERT INTO mirror.projects AS t (tenant_id, instance_id, id, key, name, project_type, lifecycle,
                 lead_account_id, issue_count, raw)
             SELECT $1, $2, p.id, p.key, p.name, p.project_type, p.lifecycle, p.lead, p.issue_count, p.raw::jsonb
@@ -25,8 +41,8 @@ impl TenantTx {
                 lifecycle = excluded.lifecycle, lead_account_id = excluded.lead_account_id,
                 issue_count = excluded.issue_count, raw = excluded.raw
             WHERE (t.key, t.name, t.lifecycle, t.raw, t.issue_count)
-                IS DISTINCT FROM (excluded.key, excluded.name, excluded.lifecycle, excluded.raw, excluded.issue_count)",
-        )
+                IS DISTINCT FROM (excluded.key, excluded.name, excluded.lifecycle, excluded.raw, excluded.issue_count)
+            RETURNING t.id, t.key")
         .bind(self.tenant.0)
         .bind(instance.0)
         .bind(column(&projects, |project| project.id.0))
@@ -37,9 +53,30 @@ impl TenantTx {
         .bind(column(&projects, |project| project.lead.as_ref().map(|lead| lead.0.as_str())))
         .bind(column(&projects, |project| project.issue_count.and_then(|count| i64::try_from(count).ok())))
         .bind(column(&projects, |project| project.raw.as_str()))
-        .execute(self.connection())
+        .fetch_all(self.connection())
         .await?;
+        for row in &moved {
+            self.stale.add(&ProjectByKey(instance, row.try_get("key")?));
+            if let Some(key) = held.get(&row.try_get("id")?) {
+                self.stale.add(&ProjectByKey(instance, key));
+            }
+        }
         Ok(())
+    }
+
+    /// The keys that these projects have until they are written.
+    async fn lock_projects(&mut self, instance: InstanceId, ids: &[i64]) -> Result<HashMap<i64, String>, Error> {
+        let rows = sql("/* projects.lock */
+            SELECT h.id, h.key FROM unnest($3::bigint[]) AS p (id) CROSS JOIN LATERAL (
+                SELECT id, key FROM mirror.projects WHERE tenant_id = $1 AND instance_id = $2 AND id = p.id
+                FOR NO KEY UPDATE
+            ) AS h")
+        .bind(self.tenant.0)
+        .bind(instance.0)
+        .bind(ids)
+        .fetch_all(self.connection())
+        .await?;
+        rows.iter().map(|row| Ok((row.try_get("id")?, row.try_get("key")?))).collect()
     }
 
     /// Puts people into the mirror as Jira tells them now. A placeholder never takes the place of a good profile.
@@ -83,15 +120,38 @@ impl TenantStore {
     /// An instance's projects, in the order of their ids.
     pub async fn projects(&self, instance: InstanceId) -> Result<Vec<Project>, Error> {
         let mut tx = self.read().await?;
-        let rows = sql("/* projects.list */ SELECT tenant_id, instance_id, id, key, name, project_type, lifecycle,
-                lead_account_id, issue_count, raw::text AS raw
-            FROM mirror.projects WHERE tenant_id = $1 AND instance_id = $2 ORDER BY id")
+        let rows = sql(concat!(
+            "/* projects.list */ SELECT ",
+            project_columns!(),
+            " WHERE tenant_id = $1 AND instance_id = $2 ORDER BY id"
+        ))
         .bind(self.id().0)
         .bind(instance.0)
         .fetch_all(tx.connection())
         .await?;
         tx.rollback().await?;
         rows.into_iter().map(|row| to_project(&QueryResult::from(row))).collect()
+    }
+
+    /// The project that has this key; a live one before others.
+    pub async fn project_by_key(&self, instance: InstanceId, key: &ProjectKey) -> Result<Option<Project>, Error> {
+        self.cached(ProjectByKey::of(instance, key), || self.find_project(instance, key)).await
+    }
+
+    async fn find_project(&self, instance: InstanceId, key: &ProjectKey) -> Result<Option<Project>, Error> {
+        let mut tx = self.read().await?;
+        let row = sql(concat!(
+            "/* projects.by_key */ SELECT ",
+            project_columns!(),
+            " WHERE tenant_id = $1 AND instance_id = $2 AND key = $3 ORDER BY lifecycle = 'live' DESC, id DESC LIMIT 1"
+        ))
+        .bind(self.id().0)
+        .bind(instance.0)
+        .bind(key.as_str())
+        .fetch_optional(tx.connection())
+        .await?;
+        tx.rollback().await?;
+        row.map(|row| to_project(&QueryResult::from(row))).transpose()
     }
 
     /// The keys of an instance's projects that are in use, sorted.
@@ -114,6 +174,19 @@ impl TenantStore {
         .await?;
         tx.rollback().await?;
         rows.into_iter().map(|row| to_field(&QueryResult::from(row))).collect()
+    }
+
+    /// One person of an instance, as far as they are known. Addresses are not kept, so they have none.
+    pub async fn user_by_account(&self, instance: InstanceId, account: &AccountId) -> Result<Option<User>, Error> {
+        let known = self.cached(UserByAccount::of(instance, account), || self.find_user(instance, account)).await?;
+        Ok(known.map(User::from))
+    }
+
+    async fn find_user(&self, instance: InstanceId, account: &AccountId) -> Result<Option<KnownUser>, Error> {
+        let mut tx = self.read().await?;
+        let rows = user_rows(&mut tx, instance, std::slice::from_ref(&account.0)).await?;
+        tx.rollback().await?;
+        Ok(rows.into_iter().next().map(KnownUser::from))
     }
 
     /// These people of an instance, as far as they are known. Addresses are not kept, so they have none.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sea_orm::{DbErr, RuntimeErr, sqlx};
 
 /// Why the store did not do what it was asked to.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// There is no such thing, or it is another tenant's: no difference is visible.
     #[error("there is no such {0}")]

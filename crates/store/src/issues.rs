@@ -13,6 +13,7 @@ use sea_orm::{
 
 use crate::{
     Error, TenantStore,
+    cache::IssueByKey,
     orm::{sql, stored},
     rows::{issue_columns, read_issue},
 };
@@ -59,12 +60,16 @@ impl TenantStore {
 
     /// The visible issue that has this key now, else the one that had it last.
     pub async fn issue_by_key(&self, instance: InstanceId, key: &IssueKey) -> Result<Option<Issue>, Error> {
+        self.cached(IssueByKey::of(instance, key), || self.find_issue(instance, key)).await
+    }
+
+    async fn find_issue(&self, instance: InstanceId, key: &IssueKey) -> Result<Option<Issue>, Error> {
         let now = concat!(
             "/* issues.by_key */ SELECT ",
             issue_columns!(),
             " FROM mirror.issues i
             WHERE i.tenant_id = $1 AND i.instance_id = $2 AND i.key = $3 AND i.visible
-            ORDER BY i.observed_at DESC LIMIT 1"
+            ORDER BY i.observed_at DESC, i.id DESC LIMIT 1"
         );
         let before = concat!(
             "/* issues.by_old_key */ SELECT ",
@@ -76,10 +81,14 @@ impl TenantStore {
             ORDER BY a.last_had_at DESC, a.issue_id DESC LIMIT 1"
         );
         let ask = |text| sql(text).bind(self.id().0).bind(instance.0).bind(key.as_str());
-        match self.one(ask(now)).await? {
-            None => self.one(ask(before)).await,
-            found => Ok(found),
-        }
+        // In one transaction: a move between the two questions would hide the issue from both.
+        let mut tx = self.read().await?;
+        let row = match ask(now).fetch_optional(tx.connection()).await? {
+            None => ask(before).fetch_optional(tx.connection()).await?,
+            found => found,
+        };
+        tx.rollback().await?;
+        row.map(|row| Ok(read_issue(&QueryResult::from(row))?.0)).transpose()
     }
 
     /// The id behind a key that an issue has or had, also of one that is missing.

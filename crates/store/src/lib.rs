@@ -1,7 +1,8 @@
 //! The mirror in PostgreSQL: the only crate that reads and writes rows.
 //!
 //! There is no connection without saying for whom: [`Store`] gives a [`TenantStore`], which reads, and opens a
-//! [`TenantTx`], which writes. [`TenantTx::apply`] is the one door through which Jira's answers become rows.
+//! [`TenantTx`], which writes. [`TenantTx::apply`] is the one door through which Jira's answers become rows. What is read
+//! again and again is kept in Redis; a write drops it when it is committed.
 
 mod ai_calls;
 mod api_keys;
@@ -9,6 +10,7 @@ mod api_token;
 mod apply;
 mod audit;
 mod backfill;
+mod cache;
 mod credentials;
 mod directory;
 mod error;
@@ -32,6 +34,7 @@ pub use api_token::{ApiToken, NotAToken};
 pub use apply::Applied;
 pub use audit::{Actor, ActorKind, AuditEntry, AuditFilter, AuditId, Begun, Deed, Ending, Verified};
 pub use backfill::{BackfillPlan, BackfillPosition, BackfillProgress, BackfillRow};
+pub use cache::CacheConfig;
 pub use credentials::{App, Credentials, Login};
 pub use error::Error;
 pub use grants::{Grant, Turn};

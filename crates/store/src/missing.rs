@@ -22,7 +22,8 @@ impl TenantTx {
         const SQL: &str = "/* issues.missing */ INSERT INTO mirror.issues (tenant_id, instance_id, id, gone_at)
             SELECT $1, $2, p.id, $4 FROM unnest($3::bigint[]) AS p (id) ORDER BY p.id
             ON CONFLICT (tenant_id, instance_id, id) DO UPDATE SET gone_at = excluded.gone_at
-            WHERE issues.deleted_at IS NULL AND (issues.gone_at IS NULL OR issues.gone_at < excluded.gone_at)";
+            WHERE issues.deleted_at IS NULL AND (issues.gone_at IS NULL OR issues.gone_at < excluded.gone_at)
+            RETURNING id, key";
         self.mark(SQL, instance, ids, observed_at).await
     }
 
@@ -36,7 +37,8 @@ impl TenantTx {
         const SQL: &str = "/* issues.deleted */ INSERT INTO mirror.issues (tenant_id, instance_id, id, deleted_at)
             SELECT $1, $2, p.id, $4 FROM unnest($3::bigint[]) AS p (id) ORDER BY p.id
             ON CONFLICT (tenant_id, instance_id, id) DO UPDATE SET deleted_at = excluded.deleted_at
-            WHERE issues.deleted_at IS NULL";
+            WHERE issues.deleted_at IS NULL
+            RETURNING id, key";
         self.mark(SQL, instance, ids, at).await
     }
 
@@ -54,6 +56,8 @@ impl TenantTx {
             return Ok(0);
         }
         let query = sql(text).bind(self.tenant.0).bind(instance.0).bind(ids).bind(stored(at));
-        Ok(query.execute(self.connection()).await?.rows_affected())
+        let moved = query.fetch_all(self.connection()).await?;
+        self.moved(instance, &moved).await?;
+        Ok(moved.len() as u64)
     }
 }

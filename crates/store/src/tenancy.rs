@@ -11,9 +11,12 @@ use sea_orm::sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
+use tracing::Instrument;
+
 use crate::{
-    Actor, Error, MasterKey, System,
+    Actor, CacheConfig, Error, MasterKey, System,
     audit::Pending,
+    cache::{Cache, Key, Stale},
     orm::{Orm, sql},
     seal::Keys,
 };
@@ -37,6 +40,8 @@ pub struct Config {
     pub master_key: MasterKey,
     /// Shown in PostgreSQL's lists of sessions.
     pub application_name: String,
+    /// Where rows that are read again and again are kept; without, every read asks PostgreSQL.
+    pub cache: Option<CacheConfig>,
 }
 
 /// The URL may contain a password.
@@ -51,6 +56,7 @@ impl fmt::Debug for Config {
 pub struct Store {
     pool: PgPool,
     keys: Arc<Keys>,
+    cache: Option<Arc<Cache>>,
 }
 
 /// The mirror as one tenant may see it.
@@ -68,12 +74,14 @@ pub struct TenantTx {
     /// On whose behalf it works, where its audit log should tell.
     pub(crate) by: Option<Arc<Actor>>,
     pub(crate) pending: Vec<Pending>,
+    pub(crate) stale: Stale,
     tx: Transaction<'static, Postgres>,
 }
 
 impl Store {
     /// Connects, and refuses a login that row security would not stop and a schema older than this program.
     pub async fn connect(config: Config) -> Result<Self, Error> {
+        let cache = config.cache.as_ref().map(Cache::open).transpose()?;
         let options = read_url(&config.url)?;
         let options = options.application_name(&config.application_name).statement_cache_capacity(0);
         knock(&options).await?;
@@ -96,7 +104,7 @@ impl Store {
         must_be_fit(&mut connection).await?;
         let keys = Keys::load(&mut connection, &config.master_key).await?;
         drop(connection);
-        Ok(Self { pool, keys: Arc::new(keys) })
+        Ok(Self { pool, keys: Arc::new(keys), cache })
     }
 
     /// The mirror as this tenant may see it.
@@ -161,15 +169,41 @@ impl TenantStore {
         let words = format!("{begin}; SELECT set_config('app.current_tenant_id', '{tenant}', true)");
         let tx = self.store.pool.begin_with(AssertSqlSafe(words)).await?;
         let (keys, by) = (self.store.keys.clone(), self.by.clone());
-        Ok(TenantTx { tenant, keys, by, pending: Vec::new(), tx })
+        let stale = Stale::new(self.store.cache.clone(), tenant);
+        Ok(TenantTx { tenant, keys, by, pending: Vec::new(), stale, tx })
+    }
+
+    /// What the cache has under a key of this tenant's, else what `query` reads.
+    pub(crate) async fn cached<K, F>(&self, key: K, query: impl FnOnce() -> F) -> Result<K::Value, Error>
+    where
+        K: Key,
+        F: Future<Output = Result<K::Value, Error>>,
+    {
+        match &self.store.cache {
+            Some(cache) => cache.read_through(self.tenant, &key, query).await,
+            None => query().await,
+        }
     }
 }
 
 impl TenantTx {
-    /// Keeps everything that was written, and what the audit log should tell of it.
+    /// Keeps everything that was written and what the audit log should tell of it, and drops what the cache has of it.
+    /// Never fails because of the cache.
     pub async fn commit(mut self) -> Result<(), Error> {
         self.write_audit().await?;
-        Ok(self.tx.commit().await?)
+        let Self { tx, stale, .. } = self;
+        if stale.is_empty() {
+            return Ok(tx.commit().await?);
+        }
+        // In a task of its own: a caller that is cancelled in between must not leave old entries. A commit whose answer
+        // got lost may have happened, so entries are dropped after an error, too.
+        let both = async move {
+            let committed = tx.commit().await;
+            stale.forget().await;
+            committed
+        };
+        let done = tokio::spawn(both.in_current_span()).await;
+        Ok(done.map_err(|_| Error::Unavailable("shutting down".to_owned()))??)
     }
 
     /// Keeps nothing. Dropping does the same, but later.

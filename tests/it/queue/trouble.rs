@@ -68,8 +68,7 @@ async fn a_pause_of_five_seconds_costs_five_seconds() {
 }
 
 fn signal(server: &OwnRedis, what: &str) {
-    let pid = server.child.as_ref().and_then(tokio::process::Child::id).unwrap();
-    assert!(Command::new("kill").args([what, &pid.to_string()]).status().unwrap().success());
+    assert!(Command::new("kill").args([what, &server.pid().to_string()]).status().unwrap().success());
 }
 
 #[tokio::test]

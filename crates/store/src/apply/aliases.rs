@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use domain::{InstanceId, IssueId, IssueSnapshot, is_valid_issue_key};
 
 use super::{HeldById, Sighting, Verdict};
-use crate::{Error, TenantTx, directory::column, orm::sql};
+use crate::{Error, TenantTx, cache::IssueByKey, directory::column, orm::sql};
 
 /// What Jira calls a key in a changelog; such a change has no field id.
 const KEY: &str = "Key";
@@ -28,6 +28,9 @@ impl TenantTx {
             return Ok(());
         }
         let aliases: Vec<_> = aliases.into_iter().collect();
+        for ((_, key), _) in &aliases {
+            self.stale.add(&IssueByKey(instance, key));
+        }
         sql("/* aliases.write */
             INSERT INTO mirror.issue_key_aliases AS t (tenant_id, instance_id, issue_id, key, last_had_at)
             SELECT $1, $2, p.issue_id, p.key, p.last_had_at

@@ -64,6 +64,32 @@ impl TenantTx {
         rows.iter().map(read_held).collect()
     }
 
+    /// Locks the rows that are about to change, in the order of their ids, and corrects what is held of them: a key that
+    /// somebody else changed since it was asked for must be remembered, too.
+    pub(super) async fn lock(&mut self, instance: InstanceId, ids: &[i64], held: &mut HeldById) -> Result<(), Error> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let rows = sql("/* issues.lock */
+            SELECT i.* FROM unnest($3::bigint[]) AS p (id) CROSS JOIN LATERAL (
+                SELECT id, key, observed_at FROM mirror.issues
+                WHERE tenant_id = $1 AND instance_id = $2 AND id = p.id
+                FOR NO KEY UPDATE
+            ) AS i")
+        .bind(self.tenant.0)
+        .bind(instance.0)
+        .bind(ids)
+        .fetch_all(self.connection())
+        .await?;
+        for row in &rows {
+            if let Some(held) = held.get_mut(&IssueId(row.try_get("id")?)) {
+                held.key = row.try_get("key")?;
+                held.observed_at = row.try_get("observed_at")?;
+            }
+        }
+        Ok(())
+    }
+
     /// Writes new content; says which issues it was written for, and for each whether its row is a new one.
     pub(super) async fn write_content(
         &mut self,
@@ -128,7 +154,7 @@ impl TenantTx {
         }
         let mut seen = seen.to_vec();
         seen.sort_by_key(|sighting| sighting.id());
-        sql("/* issues.seen */
+        let moved = sql("/* issues.seen */
             INSERT INTO mirror.issues AS t (tenant_id, instance_id, id, updated_at, observed_at, seen_at, content_hash)
             SELECT $1, $2, p.id, p.updated_at, p.observed_at, p.seen_at, p.content_hash
             FROM unnest($3::bigint[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::bytea[])
@@ -139,7 +165,8 @@ impl TenantTx {
                 observed_at = CASE
                     WHEN t.content_hash = excluded.content_hash AND t.updated_at = excluded.updated_at
                     THEN greatest(t.observed_at, excluded.observed_at) ELSE t.observed_at END
-            WHERE t.deleted_at IS NULL")
+            WHERE t.deleted_at IS NULL
+            RETURNING t.id, t.key")
         .bind(self.tenant.0)
         .bind(instance.0)
         .bind(column(&seen, |sighting| sighting.id().0))
@@ -147,9 +174,9 @@ impl TenantTx {
         .bind(column(&seen, |sighting| sighting.observed_at))
         .bind(column(&seen, |sighting| sighting.seen_at))
         .bind(column(&seen, |sighting| sighting.snapshot.content_hash.as_slice()))
-        .execute(self.connection())
+        .fetch_all(self.connection())
         .await?;
-        Ok(())
+        self.moved(instance, &moved).await
     }
 }
 

@@ -8,6 +8,7 @@ use entity::user;
 
 use crate::{
     Error, TenantTx,
+    cache::UserByAccount,
     directory::{column, user_rows},
     orm::{sql, stored},
 };
@@ -123,6 +124,9 @@ impl TenantTx {
         .bind(column(people, |person| person.observed_at))
         .execute(self.connection())
         .await?;
+        for person in people {
+            self.stale.add(&UserByAccount(instance, &person.account));
+        }
         Ok(())
     }
 }
