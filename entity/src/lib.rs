@@ -4,6 +4,7 @@
 //! that no number in them loses a digit.
 #![expect(missing_docs, reason = "the columns are described where `migration` makes them")]
 
+pub mod census;
 pub mod changelog;
 pub mod comment;
 pub mod custom_field;
@@ -13,6 +14,7 @@ pub mod issue_link;
 pub mod jira_instance;
 pub mod oauth_grant;
 pub mod project;
+pub mod roll_call;
 pub mod sync_watermark;
 pub mod tenant;
 pub mod user;

@@ -5,6 +5,7 @@
 
 mod apply;
 mod backfill;
+mod census;
 mod credentials;
 mod directory;
 mod error;
@@ -13,6 +14,7 @@ mod instances;
 mod issues;
 mod missing;
 mod orm;
+mod reconcile;
 mod rows;
 mod seal;
 mod snapshots;
@@ -22,11 +24,14 @@ mod watermarks;
 
 pub use apply::Applied;
 pub use backfill::{BackfillPlan, BackfillPosition, BackfillProgress, BackfillRow};
+pub use census::{Balance, CensusEnd, CensusPosition, CensusRow, CensusStep};
 pub use credentials::{App, Credentials, Login};
 pub use error::Error;
 pub use grants::{Grant, Turn};
 pub use instances::NewInstance;
 pub use issues::Counts;
+pub use missing::Gone;
+pub use reconcile::TimeDrift;
 pub use seal::{MasterKey, NotAMasterKey};
 pub use tenancy::{Config, SCHEMA, Store, TenantStore, TenantTx};
 pub use tenants::System;
