@@ -5,7 +5,10 @@ use queue::{Envelope, Job, Outcome};
 use crate::{
     context::Context,
     failure::Failure,
-    jobs::{backfill, backfill_project, poll_updates, sync_directory, sync_issue, sync_touched},
+    jobs::{
+        backfill, backfill_project, census, census_project, poll_updates, reconcile, sync_directory, sync_issue,
+        sync_touched,
+    },
 };
 
 pub(crate) async fn run(ctx: &Context, envelope: &Envelope) -> Result<Outcome, Failure> {
@@ -21,6 +24,16 @@ pub(crate) async fn run(ctx: &Context, envelope: &Envelope) -> Result<Outcome, F
             backfill_project::run(ctx, *instance, *project, *run, *page).await
         }
         Job::PollUpdates { instance, page } => poll_updates::run(ctx, *instance, page.as_ref()).await,
+        Job::Census { instance, projects, compared, losses } => {
+            let order = census::Order { run: envelope.id, projects, compared: *compared, losses: *losses };
+            census::run(ctx, *instance, order).await
+        }
+        Job::CensusProject { instance, project, run, page, compared, losses } => {
+            let (instance, project, run, page) = (*instance, *project, *run, *page);
+            let turn = census_project::Turn { instance, project, run, page, compared: *compared, losses: *losses };
+            census_project::run(ctx, turn).await
+        }
+        Job::Reconcile { instance, sample } => reconcile::run(ctx, *instance, *sample).await,
         Job::Probe { .. } => Ok(Outcome::Done),
     }
 }

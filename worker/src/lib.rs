@@ -5,6 +5,7 @@
 mod attempt;
 mod context;
 mod dispatch;
+pub mod drift;
 mod failure;
 mod jobs;
 mod way_in;

@@ -63,6 +63,45 @@ pub enum Job {
         #[serde(default)]
         page: Option<PollPage>,
     },
+    /// Call the roll of all issues: read the roster of projects, and ask for one chain per project.
+    Census {
+        /// Whose issues.
+        instance: InstanceId,
+        /// Only these; empty for all.
+        #[serde(default)]
+        projects: Vec<ProjectKey>,
+        /// What is compared.
+        #[serde(default)]
+        compared: Compared,
+        /// What becomes of a project that would lose half of its issues.
+        #[serde(default)]
+        losses: Losses,
+    },
+    /// Take the next step of one project's roll call; the chain ends when it is called and what was missed is marked.
+    CensusProject {
+        /// Whose issues.
+        instance: InstanceId,
+        /// Which project.
+        project: ProjectId,
+        /// Which run of the census.
+        run: Uuid,
+        /// The turn: how many steps came before.
+        page: u64,
+        /// What is compared.
+        #[serde(default)]
+        compared: Compared,
+        /// What becomes of the project if it would lose half of its issues.
+        #[serde(default)]
+        losses: Losses,
+    },
+    /// Compare some issues, chosen at random, with Jira field by field, and put right what drifted.
+    Reconcile {
+        /// Whose issues.
+        instance: InstanceId,
+        /// How many.
+        #[serde(default = "a_hundred")]
+        sample: u32,
+    },
     /// Do nothing: what an operator, a benchmark or a test asks for to see how the queue itself does.
     Probe {
         /// In whose name, so that pauses hold it, too.
@@ -71,6 +110,32 @@ pub enum Job {
         #[serde(default)]
         note: String,
     },
+}
+
+/// What a census compares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compared {
+    /// Who is there: a request for some thousand issues.
+    #[default]
+    Ids,
+    /// Also when each was updated last: a request more for every thousand.
+    Times,
+}
+
+/// What becomes of a project that would lose half of its issues or more at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Losses {
+    /// Nothing is marked, and an alarm is raised: a permission or an index is more likely than work.
+    #[default]
+    Hold,
+    /// An operator has looked: they are marked like any other.
+    Accept,
+}
+
+fn a_hundred() -> u32 {
+    Job::SAMPLE
 }
 
 /// Where a reading of updates stands.
@@ -94,13 +159,29 @@ impl Job {
             Self::Backfill { .. } => "backfill",
             Self::BackfillProject { .. } => "backfill_project",
             Self::PollUpdates { .. } => "poll_updates",
+            Self::Census { .. } => "census",
+            Self::CensusProject { .. } => "census_project",
+            Self::Reconcile { .. } => "reconcile",
             Self::Probe { .. } => "probe",
         }
     }
 
     /// Every kind this process knows. What is not among them was enqueued by a newer one.
-    pub const KINDS: [&str; 7] =
-        ["sync_touched", "sync_issue", "sync_directory", "backfill", "backfill_project", "poll_updates", "probe"];
+    pub const KINDS: [&str; 10] = [
+        "sync_touched",
+        "sync_issue",
+        "sync_directory",
+        "backfill",
+        "backfill_project",
+        "poll_updates",
+        "census",
+        "census_project",
+        "reconcile",
+        "probe",
+    ];
+
+    /// How many issues are compared field by field each night.
+    pub const SAMPLE: u32 = 100;
 
     /// On whose behalf.
     pub fn instance(&self) -> InstanceId {
@@ -111,6 +192,9 @@ impl Job {
             | Self::Backfill { instance, .. }
             | Self::BackfillProject { instance, .. }
             | Self::PollUpdates { instance, .. }
+            | Self::Census { instance, .. }
+            | Self::CensusProject { instance, .. }
+            | Self::Reconcile { instance, .. }
             | Self::Probe { instance, .. } => *instance,
         }
     }
@@ -118,12 +202,14 @@ impl Job {
     /// How far a chain of pages has come; 0 for jobs that are no chain.
     pub fn turn(&self) -> u64 {
         match self {
-            Self::BackfillProject { page, .. } => *page,
+            Self::BackfillProject { page, .. } | Self::CensusProject { page, .. } => *page,
             Self::PollUpdates { page, .. } => page.as_ref().map_or(0, |page| page.number),
             Self::SyncTouched { .. }
             | Self::SyncIssue { .. }
             | Self::SyncDirectory { .. }
             | Self::Backfill { .. }
+            | Self::Census { .. }
+            | Self::Reconcile { .. }
             | Self::Probe { .. } => 0,
         }
     }

@@ -45,6 +45,10 @@ pub struct CensusPosition {
     pub verified_to: Option<IssueId>,
     /// Ids listed so far.
     pub listed: u64,
+    /// How many issues Jira counts, once it was asked.
+    pub expected: Option<u64>,
+    /// How many of the unlisted were not shown when asked for.
+    pub absent: u64,
     /// When it was planned, by the database's clock.
     pub began_at: DateTime<Utc>,
     page: i64,
@@ -144,7 +148,7 @@ impl TenantStore {
         let mut tx = self.begin().await?;
         let row = sql("/* census.claim */ UPDATE mirror.censuses SET fence = fence + 1, updated_at = now()
             WHERE tenant_id = $1 AND instance_id = $2 AND project_id = $3 AND run = $4 AND finished_at IS NULL
-            RETURNING state, next_token, verified_to, listed, began_at, page, fence")
+            RETURNING state, next_token, verified_to, listed, expected, absent, began_at, page, fence")
         .bind(self.id().0)
         .bind(instance.0)
         .bind(project.0)
@@ -339,6 +343,8 @@ fn position(instance: InstanceId, project: ProjectId, row: &PgRow) -> Result<Cen
         next_token: row.try_get("next_token")?,
         verified_to: row.try_get::<Option<i64>, _>("verified_to")?.map(IssueId),
         listed: count(row, "listed")?,
+        expected: expected(row)?,
+        absent: count(row, "absent")?,
         began_at: row.try_get("began_at")?,
         page: row.try_get("page")?,
         fence: row.try_get("fence")?,
@@ -346,14 +352,13 @@ fn position(instance: InstanceId, project: ProjectId, row: &PgRow) -> Result<Cen
 }
 
 fn listed(row: &PgRow) -> Result<CensusRow, Error> {
-    let expected: Option<i64> = row.try_get("expected")?;
     Ok(CensusRow {
         project: ProjectId(row.try_get("project_id")?),
         project_key: row.try_get("project_key")?,
         state: row.try_get("state")?,
         reason: row.try_get("reason")?,
         listed: count(row, "listed")?,
-        expected: expected.and_then(|expected| u64::try_from(expected).ok()),
+        expected: expected(row)?,
         missing: count(row, "missing")?,
         deleted: count(row, "deleted")?,
         began_at: row.try_get("began_at")?,
@@ -363,6 +368,10 @@ fn listed(row: &PgRow) -> Result<CensusRow, Error> {
 
 fn count(row: &PgRow, column: &str) -> Result<u64, Error> {
     Ok(u64::try_from(row.try_get::<i64, _>(column)?).unwrap_or_default())
+}
+
+fn expected(row: &PgRow) -> Result<Option<u64>, Error> {
+    Ok(row.try_get::<Option<i64>, _>("expected")?.and_then(|count| u64::try_from(count).ok()))
 }
 
 fn ids(rows: &[PgRow]) -> Result<Vec<IssueId>, Error> {
