@@ -41,6 +41,7 @@ pub struct Model {
     pub seen_at: Option<DateTimeUtc>,
     pub gone_at: Option<DateTimeUtc>,
     pub deleted_at: Option<DateTimeUtc>,
+    pub missed_at: Option<DateTimeUtc>,
     pub visible: bool,
 }
 

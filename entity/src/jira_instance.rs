@@ -20,6 +20,7 @@ pub struct Model {
     pub credentials_sealed: Vec<u8>,
     pub webhook_secret_sealed: Vec<u8>,
     pub created_at: DateTimeUtc,
+    pub time_zone: Option<String>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -13,6 +13,7 @@ mod m0006_worklogs_sprints;
 mod m0007_search;
 mod m0008_access;
 mod m0010_tenant_keys;
+mod m0011_census;
 mod m0012_webhooks;
 mod roles;
 mod session;
@@ -114,6 +115,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_search::Migration),
             Box::new(m0008_access::Migration),
             Box::new(m0010_tenant_keys::Migration),
+            Box::new(m0011_census::Migration),
             Box::new(m0012_webhooks::Migration),
         ]
     }

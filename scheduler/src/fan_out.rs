@@ -143,6 +143,7 @@ mod tests {
             poll_interval: Duration::from_secs(300),
             requests_per_minute: 100,
             created_at: DateTime::<Utc>::UNIX_EPOCH,
+            time_zone: None,
         }
     }
 

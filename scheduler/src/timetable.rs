@@ -116,6 +116,7 @@ mod tests {
             poll_interval: Duration::from_secs(poll_interval),
             requests_per_minute: 100,
             created_at: DateTime::from_timestamp(START, 0).expect("in range"),
+            time_zone: None,
         }
     }
 

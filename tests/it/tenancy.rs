@@ -42,6 +42,9 @@ async fn full_mirror() -> Mirror {
     for table in [
         "projects (tenant_id, instance_id, id, key, name, lifecycle, raw) VALUES ($1, $2, 1, 'A', 'A', 'live', '{}')",
         "custom_fields (tenant_id, instance_id, id, name, custom, raw) VALUES ($1, $2, 'a', 'A', true, '{}')",
+        "censuses (tenant_id, instance_id, project_id, run, state, began_at) VALUES ($1, $2, 1, $2, 'listing', now())",
+        "roll_calls (tenant_id, instance_id, project_id, answer, part, ids, observed_at)
+            VALUES ($1, $2, 1, 'listed', 0, '{1}', now())",
     ] {
         let tx = mirror.as_tenant(&mirror.database.app_url).await;
         let values = [mirror.tenant.id().0.into(), mirror.instance.0.into()];

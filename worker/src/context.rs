@@ -118,6 +118,7 @@ impl Context {
         if instance.account.is_none() {
             let myself = client.with_priority(Priority::Live).myself().await?;
             tenant.set_account(instance.id, &myself.account).await?;
+            tenant.set_time_zone(instance.id, myself.time_zone.as_deref()).await?;
         }
         Ok(Site { instance, client })
     }

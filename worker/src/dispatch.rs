@@ -5,7 +5,10 @@ use queue::{Envelope, Job, Outcome};
 use crate::{
     context::Context,
     failure::Failure,
-    jobs::{backfill, backfill_project, keep_webhook, poll_updates, sync_directory, sync_issue, sync_touched},
+    jobs::{
+        backfill, backfill_project, census, census_project, keep_webhook, poll_updates, reconcile, sync_directory,
+        sync_issue, sync_touched,
+    },
 };
 
 pub(crate) async fn run(ctx: &Context, envelope: &Envelope) -> Result<Outcome, Failure> {
@@ -22,6 +25,16 @@ pub(crate) async fn run(ctx: &Context, envelope: &Envelope) -> Result<Outcome, F
         }
         Job::PollUpdates { instance, page } => poll_updates::run(ctx, *instance, page.as_ref()).await,
         Job::KeepWebhook { instance } => keep_webhook::run(ctx, *instance).await,
+        Job::Census { instance, projects, compared, losses } => {
+            let order = census::Order { run: envelope.id, projects, compared: *compared, losses: *losses };
+            census::run(ctx, *instance, order).await
+        }
+        Job::CensusProject { instance, project, run, page, compared, losses } => {
+            let (instance, project, run, page) = (*instance, *project, *run, *page);
+            let turn = census_project::Turn { instance, project, run, page, compared: *compared, losses: *losses };
+            census_project::run(ctx, turn).await
+        }
+        Job::Reconcile { instance, sample } => reconcile::run(ctx, *instance, *sample).await,
         Job::Probe { .. } => Ok(Outcome::Done),
     }
 }

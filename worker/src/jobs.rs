@@ -3,7 +3,10 @@
 pub(crate) mod backfill;
 pub(crate) mod backfill_project;
 pub(crate) mod keep_webhook;
+pub(crate) mod census;
+pub(crate) mod census_project;
 pub(crate) mod poll_updates;
+pub(crate) mod reconcile;
 pub(crate) mod sync_directory;
 pub(crate) mod sync_issue;
 pub(crate) mod sync_touched;

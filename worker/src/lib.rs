@@ -5,6 +5,7 @@
 mod attempt;
 mod context;
 mod dispatch;
+pub mod drift;
 mod failure;
 mod hearing;
 mod jobs;

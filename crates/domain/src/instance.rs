@@ -59,6 +59,9 @@ pub struct Instance {
     pub requests_per_minute: u32,
     /// When it was registered.
     pub created_at: DateTime<Utc>,
+    /// IANA name of the zone its day is counted in: that of our account's profile there, once known.
+    #[serde(default)]
+    pub time_zone: Option<String>,
 }
 
 /// Whether work is done for an instance.

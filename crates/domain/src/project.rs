@@ -35,15 +35,18 @@ pub enum Lifecycle {
     Archived,
     /// In the trash.
     Deleted,
+    /// No longer shown to us: our account may not browse it any more, or its time in the trash is over.
+    Unlisted,
 }
 
 impl Lifecycle {
-    /// Its stable name in the database, and Jira's `status` parameter.
+    /// Its stable name in the database, and Jira's `status` parameter for the three that it knows.
     pub fn name(self) -> &'static str {
         match self {
             Self::Live => "live",
             Self::Archived => "archived",
             Self::Deleted => "deleted",
+            Self::Unlisted => "unlisted",
         }
     }
 }

@@ -81,6 +81,7 @@ mod tests {
             poll_interval: Duration::from_secs(60),
             requests_per_minute: 100,
             created_at: "2026-01-01T00:00:00Z".parse().expect("a time"),
+            time_zone: None,
         }
     }
 

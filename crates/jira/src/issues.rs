@@ -56,6 +56,8 @@ pub struct UpdateTimes {
     pub absent: Vec<IssueId>,
     /// Jira could not give them, with its reason. They may well exist.
     pub failed: Vec<(IssueId, String)>,
+    /// When the first question was sent: a lower bound of the instant at which all this was true.
+    pub observed_at: DateTime<Utc>,
 }
 
 /// A way from where an issue stands to another status.
@@ -104,6 +106,7 @@ impl Client {
     pub async fn update_times(&self, ids: &[IssueId]) -> Result<UpdateTimes, Error> {
         let ids: Vec<IssueId> = ids.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
         let (mut times, mut rest, mut size) = (UpdateTimes::default(), ids.as_slice(), MANY);
+        times.observed_at = Utc::now();
         while !rest.is_empty() {
             let (asked, later) = rest.split_at(size.min(rest.len()));
             match self.times(asked, &mut times).await {

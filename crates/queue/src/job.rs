@@ -68,6 +68,45 @@ pub enum Job {
         /// Whose.
         instance: InstanceId,
     },
+    /// Call the roll of all issues: read the roster of projects, and ask for one chain per project.
+    Census {
+        /// Whose issues.
+        instance: InstanceId,
+        /// Only these; empty for all.
+        #[serde(default)]
+        projects: Vec<ProjectKey>,
+        /// What is compared.
+        #[serde(default)]
+        compared: Compared,
+        /// What becomes of a project that would lose half of its issues.
+        #[serde(default)]
+        losses: Losses,
+    },
+    /// Take the next step of one project's roll call; the chain ends when it is called and what was missed is marked.
+    CensusProject {
+        /// Whose issues.
+        instance: InstanceId,
+        /// Which project.
+        project: ProjectId,
+        /// Which run of the census.
+        run: Uuid,
+        /// The turn: how many steps came before.
+        page: u64,
+        /// What is compared.
+        #[serde(default)]
+        compared: Compared,
+        /// What becomes of the project if it would lose half of its issues.
+        #[serde(default)]
+        losses: Losses,
+    },
+    /// Compare some issues, chosen at random, with Jira field by field, and put right what drifted.
+    Reconcile {
+        /// Whose issues.
+        instance: InstanceId,
+        /// How many.
+        #[serde(default = "a_hundred")]
+        sample: u32,
+    },
     /// Do nothing: what an operator, a benchmark or a test asks for to see how the queue itself does.
     Probe {
         /// In whose name, so that pauses hold it, too.
@@ -76,6 +115,32 @@ pub enum Job {
         #[serde(default)]
         note: String,
     },
+}
+
+/// What a census compares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compared {
+    /// Who is there: a request for some thousand issues.
+    #[default]
+    Ids,
+    /// Also when each was updated last: a request more for every thousand.
+    Times,
+}
+
+/// What becomes of a project that would lose half of its issues or more at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Losses {
+    /// Nothing is marked, and an alarm is raised: a permission or an index is more likely than work.
+    #[default]
+    Hold,
+    /// An operator has looked: they are marked like any other.
+    Accept,
+}
+
+fn a_hundred() -> u32 {
+    Job::SAMPLE
 }
 
 /// Where a reading of updates stands.
@@ -106,12 +171,15 @@ impl Job {
             Self::BackfillProject { .. } => "backfill_project",
             Self::PollUpdates { .. } => "poll_updates",
             Self::KeepWebhook { .. } => "keep_webhook",
+            Self::Census { .. } => "census",
+            Self::CensusProject { .. } => "census_project",
+            Self::Reconcile { .. } => "reconcile",
             Self::Probe { .. } => "probe",
         }
     }
 
     /// Every kind this process knows. What is not among them was enqueued by a newer one.
-    pub const KINDS: [&str; 8] = [
+    pub const KINDS: [&str; 11] = [
         "sync_touched",
         "sync_issue",
         "sync_directory",
@@ -119,8 +187,14 @@ impl Job {
         "backfill_project",
         "poll_updates",
         "keep_webhook",
+        "census",
+        "census_project",
+        "reconcile",
         "probe",
     ];
+
+    /// How many issues are compared field by field each night.
+    pub const SAMPLE: u32 = 100;
 
     /// On whose behalf.
     pub fn instance(&self) -> InstanceId {
@@ -132,6 +206,9 @@ impl Job {
             | Self::BackfillProject { instance, .. }
             | Self::PollUpdates { instance, .. }
             | Self::KeepWebhook { instance }
+            | Self::Census { instance, .. }
+            | Self::CensusProject { instance, .. }
+            | Self::Reconcile { instance, .. }
             | Self::Probe { instance, .. } => *instance,
         }
     }
@@ -139,13 +216,15 @@ impl Job {
     /// How far a chain of pages has come; 0 for jobs that are no chain.
     pub fn turn(&self) -> u64 {
         match self {
-            Self::BackfillProject { page, .. } => *page,
+            Self::BackfillProject { page, .. } | Self::CensusProject { page, .. } => *page,
             Self::PollUpdates { page, .. } => page.as_ref().map_or(0, |page| page.number),
             Self::SyncTouched { .. }
             | Self::SyncIssue { .. }
             | Self::SyncDirectory { .. }
             | Self::Backfill { .. }
             | Self::KeepWebhook { .. }
+            | Self::Census { .. }
+            | Self::Reconcile { .. }
             | Self::Probe { .. } => 0,
         }
     }

@@ -74,6 +74,9 @@ impl Job {
             BackfillProject { instance, project, .. }  => on(Bulk, Unique::unfinished(self, (instance, project)),                4, mins(5)),
             PollUpdates { instance, .. }               => on(Live, Unique::unfinished(self, (instance, "all")),                  4, mins(5)),
             KeepWebhook { instance }                   => on(Upkeep, Unique::pending(self, (instance, "all")),                   4, mins(5)),
+            Census { instance, .. }                    => on(Upkeep, Unique::unfinished(self, (instance, "all")),                4, mins(5)),
+            CensusProject { instance, project, .. }    => on(Upkeep, Unique::unfinished(self, (instance, project)),              4, mins(5)),
+            Reconcile { instance, .. }                 => on(Upkeep, Unique::unfinished(self, (instance, "all")),                4, mins(5)),
             Probe { .. }                               => on(Bulk, Unique::Never,                                                4, mins(5)),
         }
     }

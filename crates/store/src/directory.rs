@@ -79,6 +79,22 @@ impl TenantTx {
         rows.iter().map(|row| Ok((row.try_get("id")?, row.try_get("key")?))).collect()
     }
 
+    /// Puts the whole roster of projects into the mirror: those that it lacks are marked as no longer shown to us, which says
+    /// nothing about their issues. Returns the keys of those that were listed until now.
+    pub async fn apply_roster(&mut self, instance: InstanceId, projects: &[Project]) -> Result<Vec<String>, Error> {
+        self.apply_projects(instance, projects).await?;
+        let rows = sql("/* projects.unlisted */ UPDATE mirror.projects SET lifecycle = 'unlisted'
+            WHERE tenant_id = $1 AND instance_id = $2 AND id <> ALL ($3) AND lifecycle <> 'unlisted' RETURNING key")
+        .bind(self.tenant.0)
+        .bind(instance.0)
+        .bind(column(projects, |project| project.id.0))
+        .fetch_all(self.connection())
+        .await?;
+        let keys: Vec<String> = rows.iter().map(|row| row.try_get("key")).collect::<Result<_, _>>()?;
+        keys.iter().for_each(|key| self.stale.add(&ProjectByKey(instance, key)));
+        Ok(keys)
+    }
+
     /// Puts people into the mirror as Jira tells them now. A placeholder never takes the place of a good profile.
     pub async fn apply_users(&mut self, instance: InstanceId, users: &[User]) -> Result<(), Error> {
         let now = sql("/* now */ SELECT now() AS now").fetch_one(self.connection()).await?.try_get("now")?;
@@ -251,6 +267,7 @@ fn to_project(row: &QueryResult) -> Result<Project, Error> {
         lifecycle: match row.lifecycle.as_str() {
             "archived" => Lifecycle::Archived,
             "deleted" => Lifecycle::Deleted,
+            "unlisted" => Lifecycle::Unlisted,
             _ => Lifecycle::Live,
         },
         lead: row.lead_account_id.map(AccountId),

@@ -72,6 +72,11 @@ impl TenantStore {
         self.change("instance.identify", row).await
     }
 
+    /// Remembers the zone in which its day is counted; an IANA name, if our account's profile there has one.
+    pub async fn set_time_zone(&self, instance: InstanceId, zone: Option<&str>) -> Result<(), Error> {
+        self.change(ActiveModel { time_zone: Set(zone.map(str::to_owned)), ..self.row(instance) }).await
+    }
+
     /// Whether work is done for it.
     pub async fn set_state(&self, instance: InstanceId, state: &InstanceState) -> Result<(), Error> {
         let reason = match state {
@@ -137,6 +142,7 @@ fn to_instance(row: Model) -> Result<Instance, Error> {
         poll_interval: Duration::from_secs(u64::try_from(row.poll_interval_seconds).unwrap_or_default()),
         requests_per_minute: u32::try_from(row.requests_per_minute).unwrap_or_default(),
         created_at: row.created_at,
+        time_zone: row.time_zone,
     })
 }
 
@@ -155,6 +161,7 @@ pub(crate) fn listed_instance(row: &PgRow) -> Result<Instance, Error> {
         credentials_sealed: Vec::new(),
         webhook_secret_sealed: Vec::new(),
         created_at: row.try_get("created_at")?,
+        time_zone: row.try_get("time_zone")?,
     })
 }
 

@@ -30,8 +30,7 @@ pub struct Counts {
 }
 
 impl TenantStore {
-    /// Which of these issues the mirror does not show, or shows in a version older than the one given. Deleted ones are
-    /// never among them.
+    /// Which of these issues the mirror does not show, or shows in a version older than the one given.
     pub async fn newer(
         &self,
         instance: InstanceId,
@@ -42,11 +41,10 @@ impl TenantStore {
             SELECT DISTINCT p.id
             FROM unnest($3::bigint[], $4::timestamptz[]) AS p (id, updated_at)
             LEFT JOIN LATERAL (
-                SELECT id, visible, updated_at, deleted_at FROM mirror.issues
+                SELECT id, visible, updated_at FROM mirror.issues
                 WHERE tenant_id = $1 AND instance_id = $2 AND id = p.id OFFSET 0
             ) AS i ON true
-            WHERE i.id IS NULL
-                OR (i.deleted_at IS NULL AND (NOT i.visible OR i.updated_at IS NULL OR i.updated_at < p.updated_at))
+            WHERE i.id IS NULL OR NOT i.visible OR i.updated_at IS NULL OR i.updated_at < p.updated_at
             ORDER BY p.id")
         .bind(self.id().0)
         .bind(instance.0)

@@ -1,14 +1,26 @@
-//! Gone is said in two steps: missing hides an issue until it is seen again, deleted is for ever.
+//! Gone is said in two steps: missing hides an issue, deleted says that it was missed twice. Both hold until it is seen later.
 //!
 //! Both leave a row, also for an issue that was never seen, so that an older answer that comes late finds it and is refused.
+//! Hidden and deleted look alike from outside, so a deletion that was concluded must be open to disproof: Jira never gives an
+//! id a second time, and who is seen later than that was only hidden.
 
 use chrono::{DateTime, Utc};
 use domain::{InstanceId, IssueId};
+use sea_orm::sqlx::Row;
 
 use crate::{
     Error, TenantTx,
     orm::{sql, stored},
 };
+
+/// What came of issues that a census did not find.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gone {
+    /// Hidden until they are seen, or an earlier census has not missed them yet.
+    pub missing: u64,
+    /// Missed by two censuses.
+    pub deleted: u64,
+}
 
 impl TenantTx {
     /// Records that Jira did not show these issues when it was asked at `observed_at`. Whatever was seen later than that
@@ -22,12 +34,13 @@ impl TenantTx {
         const SQL: &str = "/* issues.missing */ INSERT INTO mirror.issues (tenant_id, instance_id, id, gone_at)
             SELECT $1, $2, p.id, $4 FROM unnest($3::bigint[]) AS p (id) ORDER BY p.id
             ON CONFLICT (tenant_id, instance_id, id) DO UPDATE SET gone_at = excluded.gone_at
-            WHERE issues.deleted_at IS NULL AND (issues.gone_at IS NULL OR issues.gone_at < excluded.gone_at)
+            WHERE issues.gone_at IS NULL OR issues.gone_at < excluded.gone_at
             RETURNING id, key";
         self.mark(SQL, instance, ids, observed_at).await
     }
 
-    /// Records that these issues were deleted at `at`. Nothing changes their rows afterwards. Returns how many rows moved.
+    /// Records that these issues were deleted at `at`. Whatever was seen later than that stays as it is. Returns how many
+    /// rows moved.
     pub async fn mark_deleted(
         &mut self,
         instance: InstanceId,
@@ -37,9 +50,45 @@ impl TenantTx {
         const SQL: &str = "/* issues.deleted */ INSERT INTO mirror.issues (tenant_id, instance_id, id, deleted_at)
             SELECT $1, $2, p.id, $4 FROM unnest($3::bigint[]) AS p (id) ORDER BY p.id
             ON CONFLICT (tenant_id, instance_id, id) DO UPDATE SET deleted_at = excluded.deleted_at
-            WHERE issues.deleted_at IS NULL
+            WHERE (issues.deleted_at IS NULL OR issues.deleted_at < excluded.deleted_at)
+                AND (issues.seen_at IS NULL OR issues.seen_at < excluded.deleted_at)
             RETURNING id, key";
         self.mark(SQL, instance, ids, at).await
+    }
+
+    /// Records that Jira did not show these issues when a census that began at `began_at` asked for them at `observed_at`.
+    /// One that an earlier census missed, and that was not seen since, is deleted now; the others are missing. Whatever was
+    /// seen later than the question stays as it is.
+    pub async fn mark_missed(
+        &mut self,
+        instance: InstanceId,
+        ids: &[IssueId],
+        (began_at, observed_at): (DateTime<Utc>, DateTime<Utc>),
+    ) -> Result<Gone, Error> {
+        let ids = in_order(ids);
+        if ids.is_empty() {
+            return Ok(Gone::default());
+        }
+        let rows = sql("/* issues.missed */
+            INSERT INTO mirror.issues AS t (tenant_id, instance_id, id, gone_at, missed_at)
+            SELECT $1, $2, p.id, $4, $4 FROM unnest($3::bigint[]) AS p (id) ORDER BY p.id
+            ON CONFLICT (tenant_id, instance_id, id) DO UPDATE SET
+                gone_at = greatest(t.gone_at, excluded.gone_at),
+                missed_at = CASE WHEN (t.missed_at > t.seen_at) IS NOT FALSE
+                    THEN coalesce(t.missed_at, excluded.missed_at) ELSE excluded.missed_at END,
+                deleted_at = CASE WHEN t.missed_at < $5 AND (t.missed_at > t.seen_at) IS NOT FALSE
+                    THEN excluded.gone_at END
+            WHERE t.deleted_at IS NULL AND (t.seen_at IS NULL OR t.seen_at < excluded.gone_at)
+            RETURNING t.deleted_at IS NOT NULL AS deleted")
+        .bind(self.tenant.0)
+        .bind(instance.0)
+        .bind(ids)
+        .bind(stored(observed_at))
+        .bind(stored(began_at))
+        .fetch_all(self.connection())
+        .await?;
+        let deleted = rows.iter().filter(|row| row.try_get("deleted").unwrap_or(false)).count() as u64;
+        Ok(Gone { missing: rows.len() as u64 - deleted, deleted })
     }
 
     async fn mark(
@@ -49,9 +98,7 @@ impl TenantTx {
         ids: &[IssueId],
         at: DateTime<Utc>,
     ) -> Result<u64, Error> {
-        let mut ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
-        ids.sort_unstable();
-        ids.dedup();
+        let ids = in_order(ids);
         if ids.is_empty() {
             return Ok(0);
         }
@@ -60,4 +107,12 @@ impl TenantTx {
         self.moved(instance, &moved).await?;
         Ok(moved.len() as u64)
     }
+}
+
+/// Each once and ascending, so that two writers lock in one order.
+fn in_order(ids: &[IssueId]) -> Vec<i64> {
+    let mut ids: Vec<i64> = ids.iter().map(|id| id.0).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
 }

@@ -16,7 +16,7 @@ macro_rules! issue_columns {
         i.type_id, i.type_name, i.type_subtask, i.status_id, i.status_name, i.status_category, i.priority_id,
         i.priority_name, i.resolution_id, i.resolution_name, i.assignee, i.reporter, i.creator, i.labels, i.parent_id,
         i.parent_key, i.sprint_ids, i.created_at, i.updated_at, i.resolved_at, i.due_on, i.content_hash, i.observed_at,
-        i.seen_at, i.gone_at, i.deleted_at, i.visible"
+        i.seen_at, i.gone_at, i.deleted_at, i.missed_at, i.visible"
     };
 }
 pub(crate) use issue_columns;

@@ -101,11 +101,14 @@ impl<'s> System<'s> {
     }
 
     async fn find_instances(&self, id: Option<InstanceId>, name: Option<&str>) -> Result<Vec<Instance>, Error> {
-        let rows = sql("/* instances.find */ SELECT * FROM mirror.find_instances($1, $2)")
-            .bind(id.map(|id| id.0))
-            .bind(name)
-            .fetch_all(&mut *self.store.connection().await?)
-            .await?;
+        let rows = sql(
+            "/* instances.find */ SELECT i.*, z.time_zone
+            FROM mirror.find_instances($1, $2) i LEFT JOIN mirror.find_time_zones($1) z ON z.id = i.id ORDER BY i.name",
+        )
+        .bind(id.map(|id| id.0))
+        .bind(name)
+        .fetch_all(&mut *self.store.connection().await?)
+        .await?;
         rows.iter().map(listed_instance).collect()
     }
 }

@@ -44,8 +44,8 @@ ON CONFLICT (tenant_id, instance_id, id) DO UPDATE SET
     updated_at = excluded.updated_at, resolved_at = excluded.resolved_at, due_on = excluded.due_on, raw = excluded.raw,
     raw_exact = excluded.raw_exact, content_hash = excluded.content_hash, search = excluded.search,
     custom = excluded.custom, observed_at = excluded.observed_at,
-    seen_at = greatest(t.seen_at, excluded.seen_at)
-WHERE t.deleted_at IS NULL
+    seen_at = greatest(t.seen_at, excluded.seen_at), deleted_at = NULL
+WHERE (t.deleted_at IS NULL OR t.deleted_at < excluded.seen_at)
     AND (t.observed_at IS NULL OR (excluded.updated_at, excluded.observed_at) > (t.updated_at, t.observed_at))
 RETURNING t.id, t.xmax = 0 AS fresh";
 
@@ -53,7 +53,7 @@ impl TenantTx {
     pub(super) async fn held(&mut self, instance: InstanceId, ids: Vec<i64>) -> Result<HeldById, Error> {
         let rows = sql("/* issues.ask */
             SELECT i.* FROM unnest($3::bigint[]) AS p (id) CROSS JOIN LATERAL (
-                SELECT id, key, updated_at, observed_at, seen_at, content_hash, deleted_at IS NOT NULL AS deleted
+                SELECT id, key, updated_at, observed_at, seen_at, content_hash, deleted_at
                 FROM mirror.issues WHERE tenant_id = $1 AND instance_id = $2 AND id = p.id OFFSET 0
             ) AS i")
         .bind(self.tenant.0)
@@ -161,11 +161,11 @@ impl TenantTx {
                 AS p (id, updated_at, observed_at, seen_at, content_hash)
             ORDER BY p.id
             ON CONFLICT (tenant_id, instance_id, id) DO UPDATE SET
-                seen_at = greatest(t.seen_at, excluded.seen_at),
+                seen_at = greatest(t.seen_at, excluded.seen_at), deleted_at = NULL,
                 observed_at = CASE
                     WHEN t.content_hash = excluded.content_hash AND t.updated_at = excluded.updated_at
                     THEN greatest(t.observed_at, excluded.observed_at) ELSE t.observed_at END
-            WHERE t.deleted_at IS NULL
+            WHERE t.deleted_at IS NULL OR t.deleted_at < excluded.seen_at
             RETURNING t.id, t.key")
         .bind(self.tenant.0)
         .bind(instance.0)
@@ -187,7 +187,7 @@ fn read_held(row: &PgRow) -> Result<(IssueId, Held), Error> {
         observed_at: row.try_get("observed_at")?,
         seen_at: row.try_get("seen_at")?,
         content_hash: row.try_get("content_hash")?,
-        deleted: row.try_get("deleted")?,
+        deleted_at: row.try_get("deleted_at")?,
     };
     Ok((IssueId(row.try_get("id")?), held))
 }

@@ -25,7 +25,7 @@ pub(crate) struct Held {
     pub(crate) observed_at: Option<DateTime<Utc>>,
     pub(crate) seen_at: Option<DateTime<Utc>>,
     pub(crate) content_hash: Option<Vec<u8>>,
-    pub(crate) deleted: bool,
+    pub(crate) deleted_at: Option<DateTime<Utc>>,
 }
 
 /// What to do about a sighting.
@@ -39,7 +39,7 @@ pub(crate) enum Verdict {
     Known,
     /// Older content, but seen at a later time than known: move the register.
     Older,
-    /// Older content, or a deleted issue: nothing to do.
+    /// Older content, or an issue that was deleted later than it was seen: nothing to do.
     Refuse,
 }
 
@@ -72,7 +72,8 @@ impl<'s> Sighting<'s> {
 
 pub(crate) fn judge(held: Option<&Held>, sighting: &Sighting<'_>) -> Verdict {
     let Some(held) = held else { return Verdict::Write };
-    if held.deleted {
+    // Jira never gives an id twice: who is seen later than it was called deleted was only hidden.
+    if held.deleted_at.is_some_and(|at| at >= sighting.seen_at) {
         return Verdict::Refuse;
     }
     let (Some(updated_at), Some(observed_at)) = (held.updated_at, held.observed_at) else { return Verdict::Write };
