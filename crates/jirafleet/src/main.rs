@@ -64,6 +64,8 @@ enum Command {
     Dead(chores::dead::Args),
     /// Queues: how full they are; pause and resume a queue or an instance.
     Queue(chores::queue::Args),
+    /// Fill the mirror with made-up tenants, to try it out at any size.
+    Seed(chores::seed::Args),
     /// Run the simulated Jira alone.
     Simulate(chores::simulate::Args),
     /// Print the version.
@@ -132,6 +134,7 @@ async fn run(command: Command) -> Result<(), Failed> {
         Command::Jobs(args) => chores::jobs::run(args).await,
         Command::Dead(args) => chores::dead::run(args).await,
         Command::Queue(args) => chores::queue::run(args).await,
+        Command::Seed(args) => chores::seed::run(args).await,
         Command::Simulate(args) => chores::simulate::run(args).await,
         Command::Version => Ok(()),
     }
