@@ -152,7 +152,7 @@ mod tests {
         let (paying, suspended) = (tenant(false), tenant(true));
         let instances = [
             instance(&paying, InstanceState::Active),
-            instance(&paying, InstanceState::Paused),
+            instance(&paying, InstanceState::Paused { reason: None }),
             instance(&paying, InstanceState::Suspended { reason: "token refused".into() }),
             instance(&suspended, InstanceState::Active),
         ];

@@ -21,6 +21,7 @@ mod private_servers;
 mod queue;
 mod recorded;
 mod search;
+mod seed;
 mod store;
 mod tenancy;
 mod walls;

@@ -71,7 +71,11 @@ pub enum InstanceState {
     /// It is.
     Active,
     /// An operator said no.
-    Paused,
+    Paused {
+        /// One sentence for the next operator, where there is something to say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// We stopped by ourselves; an operator must look.
     Suspended {
         /// One sentence for that operator.
@@ -84,8 +88,17 @@ impl InstanceState {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Active => "active",
-            Self::Paused => "paused",
+            Self::Paused { .. } => "paused",
             Self::Suspended { .. } => "suspended",
+        }
+    }
+
+    /// Why no work is done for it, where that was told.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Active => None,
+            Self::Paused { reason } => reason.as_deref(),
+            Self::Suspended { reason } => Some(reason),
         }
     }
 }

@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use domain::{
-    AccountId, Comment, CommentId, History, HistoryId, Issue, IssueId, IssueLink, IssueSnapshot, RawJson, Sprint, User,
-    Worklog, WorklogId, content_hash, storable_json,
+    AccountId, Comment, CommentId, Field, History, HistoryId, Issue, IssueId, IssueLink, IssueSnapshot, Lifecycle, Project,
+    RawJson, Sprint, User, Worklog, WorklogId, content_hash, storable_json,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -38,6 +38,22 @@ const EMBEDDED_WORKLOGS: usize = 20;
 /// stays cut off: [`Client::hydrate`](crate::Client::hydrate) completes it.
 pub fn snapshot_from_json(text: &str, observed_at: DateTime<Utc>) -> Result<IssueSnapshot, Error> {
     Ok(Draft::read(text)?.finish(observed_at))
+}
+
+/// A project's JSON as Jira lists it among the live ones.
+pub fn project_from_json(text: &str) -> Result<Project, Error> {
+    site::project(read(text, "a project")?, Lifecycle::Live)
+}
+
+/// A person's JSON as Jira lists it.
+pub fn person_from_json(text: &str) -> Result<User, Error> {
+    let person: wire::Person = read_object(text, "a person")?;
+    person.into_user().ok_or_else(|| Error::malformed("a person without an account"))
+}
+
+/// A field's JSON as Jira lists it.
+pub fn field_from_json(text: &str) -> Result<Field, Error> {
+    site::field(read(text, "a field")?)
 }
 
 /// An issue that may still lack what Jira cut off.

@@ -56,7 +56,7 @@ pub use client::Client;
 pub use clients::Clients;
 pub use comments::MarkedComment;
 pub use config::ClientConfig;
-pub use convert::snapshot_from_json;
+pub use convert::{field_from_json, person_from_json, project_from_json, snapshot_from_json};
 pub use credentials::{Atlassian, Claim, Credentials, Grant, OAuth, TokenStore, TokenStoreError};
 pub use directory::{Myself, ServerInfo, Users};
 pub use error::{Asked, Error, Trouble};

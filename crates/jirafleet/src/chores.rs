@@ -6,6 +6,7 @@ pub(crate) mod instance;
 pub(crate) mod jobs;
 pub(crate) mod migrate;
 pub(crate) mod queue;
+pub(crate) mod seed;
 pub(crate) mod simulate;
 pub(crate) mod sync;
 pub(crate) mod tenant;

@@ -66,6 +66,8 @@ enum Command {
     Queue(chores::queue::Args),
     /// Webhooks: how Jira tells us; register, prove and keep them.
     Webhook(chores::webhook::Args),
+    /// Fill the mirror with made-up tenants, to try it out at any size.
+    Seed(chores::seed::Args),
     /// Run the simulated Jira alone.
     Simulate(chores::simulate::Args),
     /// Print the version.
@@ -135,6 +137,7 @@ async fn run(command: Command) -> Result<(), Failed> {
         Command::Dead(args) => chores::dead::run(args).await,
         Command::Queue(args) => chores::queue::run(args).await,
         Command::Webhook(args) => chores::webhook::run(args).await,
+        Command::Seed(args) => chores::seed::run(args).await,
         Command::Simulate(args) => chores::simulate::run(args).await,
         Command::Version => Ok(()),
     }

@@ -28,4 +28,5 @@ pub use world::World;
 pub use world::catalogue::{IssueType, Priority, Status};
 pub use world::edits::EditError;
 pub use world::issue::{AccountId, Issue};
+pub use world::parts::{Part, Parts};
 pub use world::text::Text;

@@ -9,6 +9,7 @@ mod generate;
 pub(crate) mod issue;
 mod lifecycle;
 mod notices;
+pub(crate) mod parts;
 pub(crate) mod people;
 pub(crate) mod releases;
 pub(crate) mod text;

@@ -35,6 +35,11 @@ pub struct NewInstance {
 impl TenantStore {
     /// Registers a site; [`Error::Conflict`] when its name is taken.
     pub async fn add_instance(&self, new: NewInstance) -> Result<Instance, Error> {
+        self.add_instance_in(new, &InstanceState::Active).await
+    }
+
+    /// The same, in this state from its first moment: no worker ever sees it in another.
+    pub async fn add_instance_in(&self, new: NewInstance, state: &InstanceState) -> Result<Instance, Error> {
         valid_name("instance name", &new.name)?;
         let id = InstanceId::generate();
         let mut tx = self.begin().await?;
@@ -44,6 +49,8 @@ impl TenantStore {
             id: Set(id.0),
             name: Set(new.name),
             site: Set(new.site.as_str().to_owned()),
+            state: Set(state.name().to_owned()),
+            state_reason: Set(state.reason().map(str::to_owned)),
             poll_interval_seconds: Set(i64::try_from(new.poll_interval.as_secs()).unwrap_or(i64::MAX).max(1)),
             requests_per_minute: Set(i32::try_from(new.requests_per_minute).unwrap_or(i32::MAX).max(1)),
             credentials_sealed: Set(tx.seal_credentials(id, &new.credentials).await?),
@@ -79,17 +86,13 @@ impl TenantStore {
 
     /// Whether work is done for it.
     pub async fn set_state(&self, instance: InstanceId, state: &InstanceState) -> Result<(), Error> {
-        let reason = match state {
-            InstanceState::Suspended { reason } => Some(reason.clone()),
-            InstanceState::Active | InstanceState::Paused => None,
-        };
         let action = match state {
             InstanceState::Active => "instance.resume",
             InstanceState::Paused => "instance.pause",
             InstanceState::Suspended { .. } => "instance.suspend",
         };
-        let state = state.name().to_owned();
-        self.change(action, ActiveModel { state: Set(state), state_reason: Set(reason), ..self.row(instance) }).await
+        let (name, reason) = (state.name().to_owned(), state.reason().map(str::to_owned));
+        self.change(action, ActiveModel { state: Set(name), state_reason: Set(reason), ..self.row(instance) }).await
     }
 
     /// Forgets a site and everything mirrored from it.
@@ -168,7 +171,7 @@ pub(crate) fn listed_instance(row: &PgRow) -> Result<Instance, Error> {
 fn to_state(name: &str, reason: Option<String>) -> Result<InstanceState, Error> {
     match name {
         "active" => Ok(InstanceState::Active),
-        "paused" => Ok(InstanceState::Paused),
+        "paused" => Ok(InstanceState::Paused { reason }),
         "suspended" => Ok(InstanceState::Suspended { reason: reason.unwrap_or_default() }),
         _ => Err(Error::Unreadable("jira_instances.state")),
     }

@@ -115,9 +115,9 @@ pub(crate) async fn must_not_rest(house: &House, instance: &Instance) -> Result<
     };
     match &instance.state {
         InstanceState::Active => {}
-        InstanceState::Paused => return rests("it is paused", format!("instance resume {name}")),
-        InstanceState::Suspended { reason } => {
-            return rests(&format!("it is suspended: {reason}"), format!("instance resume {name}"));
+        resting => {
+            let why = resting.reason().map(|reason| format!(": {reason}")).unwrap_or_default();
+            return rests(&format!("it is {}{why}", resting.name()), format!("instance resume {name}"));
         }
     }
     match house.store.system().tenant(instance.tenant).await? {
@@ -151,7 +151,7 @@ async fn test(house: &House, instance: &Instance) -> Result<(), Failed> {
 }
 
 async fn pause(house: &House, instance: &Instance) -> Result<(), Failed> {
-    house.store.tenant(instance.tenant).set_state(instance.id, &InstanceState::Paused).await?;
+    house.store.tenant(instance.tenant).set_state(instance.id, &InstanceState::Paused { reason: None }).await?;
     say!("{} is paused; webhooks are still taken and kept", instance.name);
     Ok(())
 }
@@ -245,10 +245,7 @@ async fn rows(house: &House, instances: Vec<Instance>) -> Result<Vec<Row>, Faile
                 .map_or_else(|| instance.tenant.to_string(), |tenant| tenant.name.clone()),
             site: instance.site.to_string(),
             state: instance.state.name(),
-            reason: match &instance.state {
-                InstanceState::Suspended { reason } => Some(reason.clone()),
-                _ => None,
-            },
+            reason: instance.state.reason().map(str::to_owned),
             poll_interval_s: instance.poll_interval.as_secs(),
             requests_per_minute: instance.requests_per_minute,
             id: instance.id.to_string(),

@@ -8,25 +8,13 @@ use super::Caller;
 use super::answer::{self, Answer, Asking, Site};
 use super::page::Page;
 use super::params::{Params, slice};
-use crate::world::catalogue::{FIELDS, Field, IssueType, LinkType, Priority, Status, Weight};
+use crate::world::catalogue::{FIELDS, IssueType, LinkType, Priority, Status};
 use crate::world::people::{Shape, priority_json, status_json, type_json};
 use crate::world::view::{Lens, meta};
 
 pub(super) async fn fields(Extension(caller): Asking) -> Answer {
     let all = if caller == Caller::Account { FIELDS } else { &[] };
-    answer::ok(&all.iter().map(one_field).collect::<Vec<_>>())
-}
-
-fn one_field(field: &Field) -> Value {
-    let clauses = match field.number() {
-        Some(number) => vec![format!("cf[{number}]"), field.name.to_owned()],
-        None => vec![field.id.to_owned()],
-    };
-    json!({
-        "id": field.id, "key": field.id, "name": field.name, "custom": field.custom.is_some(), "orderable": true,
-        "navigable": field.weight == Weight::Navigable, "searchable": true, "clauseNames": clauses,
-        "schema": meta::schema(field),
-    })
+    answer::ok(&all.iter().map(meta::listed).collect::<Vec<_>>())
 }
 
 /// Statuses of active workflows, and one that only an old issue could have.

@@ -1,6 +1,8 @@
 //! Makes a site from its configuration: people, projects, and issues with a past that hangs together.
 //! Everything is drawn from one seeded generator in one fixed order, so the same seed gives the same site.
 
+pub(super) mod part;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -28,37 +30,19 @@ const LAST: i64 = 1_764_547_200_000;
 const END: i64 = 1_767_139_200_000;
 
 pub(super) fn site(config: &Config) -> State {
-    let mut maker = Maker {
-        dice: Xoshiro256PlusPlus::seed_from_u64(config.seed),
-        next: Next {
-            issue: 10_001,
-            comment: 10_001,
-            history: 20_001,
-            link: 30_001,
-            worklog: 40_001,
-            remote_link: 50_001,
-        },
-        accounts: Vec::new(),
-    };
-    let people = maker.people(config);
-    maker.accounts = people.iter().filter(|who| who.kind == "atlassian").map(|who| who.account_id.clone()).collect();
-    let mut projects = maker.projects(config);
+    let (mut maker, people, mut projects) = Maker::begin(config);
     let issues = maker.issues(config, &mut projects);
     let keys: HashMap<String, u64> = issues.values().map(|issue| (issue.key.clone(), issue.id)).collect();
-    State {
-        cards: Cards::new(&config.origin(), &people, &projects),
-        index: Index::of(&issues, config),
-        people,
-        projects,
-        keys,
-        issues,
-        next: maker.next,
-        dice: maker.dice,
-        acting: By::Someone,
-        deleted_worklogs: Vec::new(),
-        troubles: Troubles::default(),
-    }
+    let index = Index::of(&issues, config);
+    State { keys, index, ..maker.end(config, people, projects, issues) }
 }
+
+/// The newest moment that anything made up is from.
+pub(super) fn end() -> DateTime<Utc> {
+    instant(END)
+}
+
+type Issues = BTreeMap<u64, Arc<Issue>>;
 
 struct Maker {
     dice: Xoshiro256PlusPlus,
@@ -67,6 +51,44 @@ struct Maker {
 }
 
 impl Maker {
+    /// With the site's people and projects, which come first out of the dice.
+    fn begin(config: &Config) -> (Self, Vec<Person>, Vec<Project>) {
+        let mut maker = Self {
+            dice: Xoshiro256PlusPlus::seed_from_u64(config.seed),
+            next: Next {
+                issue: 10_001,
+                comment: 10_001,
+                history: 20_001,
+                link: 30_001,
+                worklog: 40_001,
+                remote_link: 50_001,
+            },
+            accounts: Vec::new(),
+        };
+        let people = maker.people(config);
+        let humans = people.iter().filter(|who| who.kind == "atlassian");
+        maker.accounts = humans.map(|who| who.account_id.clone()).collect();
+        let projects = maker.projects(config);
+        (maker, people, projects)
+    }
+
+    /// The store of these, in which nothing can be searched or found by key yet.
+    fn end(self, config: &Config, people: Vec<Person>, projects: Vec<Project>, issues: Issues) -> State {
+        State {
+            cards: Cards::new(&config.origin(), &people, &projects),
+            index: Index::of(&Issues::new(), config),
+            people,
+            projects,
+            keys: HashMap::new(),
+            issues,
+            next: self.next,
+            dice: self.dice,
+            acting: By::Someone,
+            deleted_worklogs: Vec::new(),
+            troubles: Troubles::default(),
+        }
+    }
+
     fn people(&mut self, config: &Config) -> Vec<Person> {
         const ZONES: [Tz; 4] = [Tz::Europe__Berlin, Tz::America__New_York, Tz::Asia__Tokyo, Tz::UTC];
         let mut people = vec![Person {
@@ -118,23 +140,33 @@ impl Maker {
         self.accounts.choose(&mut self.dice).cloned().unwrap_or_default()
     }
 
-    fn issues(&mut self, config: &Config, projects: &mut [Project]) -> BTreeMap<u64, Arc<Issue>> {
+    fn issues(&mut self, config: &Config, projects: &mut [Project]) -> Issues {
         let mut made: Vec<Issue> = Vec::with_capacity(config.issues);
         let mut recent: Vec<Recent> = projects.iter().map(|_| Recent::default()).collect();
-        let step = (LAST - FIRST) / i64::try_from(config.issues.max(1)).unwrap_or(i64::MAX).max(1);
         for n in 0..config.issues {
             let place = if n < projects.len() { n } else { self.dice.random_range(0..projects.len()) };
-            let start = FIRST + step.max(1) * i64::try_from(n).unwrap_or(0);
-            let created = instant(start + self.dice.random_range(0..step.max(1)));
-            let mut issue = self.newborn(place, &mut projects[place], created);
-            self.family(&mut issue, &mut made, &mut recent[place]);
-            self.past(&mut issue, config);
-            self.extras(&mut issue, place, config);
-            self.link(&mut issue, &mut made);
-            recent[place].note(made.len(), &issue);
+            let mut issue = self.born(n, place, &mut projects[place], config);
+            self.grow(&mut issue, &mut made, &mut recent[place], config);
             made.push(issue);
         }
         made.into_iter().map(|issue| (issue.id, Arc::new(issue))).collect()
+    }
+
+    /// The `n`-th of `config.issues`, which are born one after the other.
+    fn born(&mut self, n: usize, place: usize, project: &mut Project, config: &Config) -> Issue {
+        let step = (LAST - FIRST) / i64::try_from(config.issues.max(1)).unwrap_or(i64::MAX).max(1);
+        let start = FIRST + step.max(1) * i64::try_from(n).unwrap_or(0);
+        let created = instant(start + self.dice.random_range(0..step.max(1)));
+        self.newborn(place, project, created)
+    }
+
+    /// Gives an issue its relations to older ones and a past.
+    fn grow(&mut self, issue: &mut Issue, made: &mut [Issue], recent: &mut Recent, config: &Config) {
+        self.family(issue, made, recent);
+        self.past(issue, config);
+        self.extras(issue, issue.project, config);
+        self.link(issue, made);
+        recent.note(made.len(), issue);
     }
 
     fn newborn(&mut self, place: usize, project: &mut Project, created: DateTime<Utc>) -> Issue {

@@ -187,11 +187,19 @@ impl IssueView<'_> {
 
 /// The whole issue, nothing cut off.
 pub(crate) fn whole(state: &State, config: &Config, issue: &Issue) -> Value {
+    all_of(state, config, issue, |view| serde_json::to_value(view).unwrap_or_default())
+}
+
+/// The same as text, as an answer would hold it.
+pub(crate) fn whole_text(state: &State, config: &Config, issue: &Issue) -> String {
+    all_of(state, config, issue, |view| serde_json::to_string(view).unwrap_or_default())
+}
+
+fn all_of<T>(state: &State, config: &Config, issue: &Issue, write: impl FnOnce(&IssueView<'_>) -> T) -> T {
     let fields = Selection::all();
     let extent = Extent { fields: &fields, comments: usize::MAX, histories: Some(usize::MAX) };
     let lens = Lens { worklogs: usize::MAX, untroubled: true, ..Lens::new(state, config, Shape::V3) };
-    let view = IssueView { lens, issue, extent: &extent };
-    serde_json::to_value(view).unwrap_or_default()
+    write(&IssueView { lens, issue, extent: &extent })
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Watching one run of a backfill to its end, or until nothing works on it any more.
 
-use std::{io::IsTerminal, time::Duration};
+use std::time::Duration;
 
 use domain::Instance;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use queue::{DeadLetter, Job, QueueName};
 use store::BackfillRow;
 use uuid::Uuid;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{
     chores::instance,
     exit::{self, Failed},
-    output::say,
+    output::{self, say},
     wire_up::House,
 };
 
@@ -42,7 +42,7 @@ impl<'a> Following<'a> {
 
     /// Watches the rows of this run until all have ended. Ends with a failure when they never will.
     pub(super) async fn follow(mut self, run: Uuid) -> Result<(), Failed> {
-        let bar = bar();
+        let bar = output::bar(0);
         let mut tick = tokio::time::interval(TICK);
         for ticks in 1_u32.. {
             tick.tick().await;
@@ -131,15 +131,6 @@ fn abandoned(name: &str, rows: &[BackfillRow]) -> Failed {
          backfill {name} --follow"
     );
     Failed::new(exit::FAILURE, sentence)
-}
-
-fn bar() -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} issues, {per_sec}, {eta} left")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(0).with_style(style)
 }
 
 fn show(bar: &ProgressBar, rows: &[BackfillRow]) {

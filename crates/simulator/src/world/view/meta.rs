@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::Lens;
 use crate::world::catalogue::{
-    FIELDS, Field, IssueType, POINTS_FIELD, Priority, SEVERITIES, SEVERITY_FIELD, SPRINT_FIELD,
+    FIELDS, Field, IssueType, POINTS_FIELD, Priority, SEVERITIES, SEVERITY_FIELD, SPRINT_FIELD, Weight,
 };
 use crate::world::issue::Issue;
 use crate::world::people::{priority_json, type_json};
@@ -47,6 +47,19 @@ pub(crate) fn schema(field: &Field) -> Value {
         _ => drop(parts.insert("system".into(), json!(field.id))),
     }
     schema
+}
+
+/// A field as `GET /field` lists it.
+pub(crate) fn listed(field: &Field) -> Value {
+    let clauses = match field.number() {
+        Some(number) => vec![format!("cf[{number}]"), field.name.to_owned()],
+        None => vec![field.id.to_owned()],
+    };
+    json!({
+        "id": field.id, "key": field.id, "name": field.name, "custom": field.custom.is_some(), "orderable": true,
+        "navigable": field.weight == Weight::Navigable, "searchable": true, "clauseNames": clauses,
+        "schema": schema(field),
+    })
 }
 
 /// A field on a screen: what it is called, what it takes, and whether it must be filled in.
