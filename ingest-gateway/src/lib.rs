@@ -7,8 +7,10 @@ mod deliveries;
 mod gap;
 mod heard;
 mod limits;
+mod proof;
 mod secrets;
 mod signature;
+mod token;
 mod verdict;
 mod webhook;
 

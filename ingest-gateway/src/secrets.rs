@@ -36,7 +36,10 @@ const CAPACITY: usize = 10_000;
 /// An instance that may send webhooks.
 pub(crate) struct Sender {
     pub(crate) instance: InstanceId,
-    pub(crate) secret: SecretString,
+    /// What the body may be signed with, the newest first; two while one is being replaced.
+    pub(crate) secrets: Vec<SecretString>,
+    /// What an app's own webhooks prove themselves with.
+    pub(crate) app: Option<SecretString>,
 }
 
 /// Who goes by a name; `None`: nobody.
@@ -128,8 +131,8 @@ impl Secrets {
             found = system.instance(id).await?;
         }
         let (tenant, instance) = found.map_or_else(nobody, |instance| (instance.tenant, instance.id));
-        match self.store.tenant(tenant).webhook_secret(instance).await {
-            Ok(secret) => Ok(Some(Arc::new(Sender { instance, secret }))),
+        match self.store.tenant(tenant).webhook_keys(instance).await {
+            Ok(keys) => Ok(Some(Arc::new(Sender { instance, secrets: keys.secrets, app: keys.app }))),
             Err(store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -178,7 +181,7 @@ mod tests {
     use super::*;
 
     fn someone() -> Answer {
-        Some(Arc::new(Sender { instance: InstanceId::generate(), secret: "s".into() }))
+        Some(Arc::new(Sender { instance: InstanceId::generate(), secrets: vec!["s".into()], app: None }))
     }
 
     #[test]

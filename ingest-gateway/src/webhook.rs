@@ -9,7 +9,6 @@ use bytes::Bytes;
 use chrono::Utc;
 use domain::{InstanceId, WebhookEvent};
 use queue::{Job, Producer};
-use secrecy::ExposeSecret;
 use store::Store;
 
 use crate::{
@@ -17,8 +16,8 @@ use crate::{
     body::Reader,
     deliveries::Deliveries,
     heard::Heard,
+    proof::Proof,
     secrets::{Answer, Secrets, Sender},
-    signature::{self, Signature},
     verdict::Verdict,
 };
 
@@ -63,12 +62,12 @@ impl Gate {
     async fn judge(&self, name: &str, request: Request) -> Result<Verdict, Verdict> {
         let (head, body) = request.into_parts();
         let body = self.reader.read(&head.headers, body).await.map_err(Verdict::Unread)?;
-        let claimed = Signature::of(&head.headers);
-        let sender = self.prove(name, claimed, &body.bytes).await?;
+        let claimed = Proof::of(&head.headers);
+        let sender = self.prove(name, &claimed, &body.bytes).await?;
         self.heard.note(&self.producer, sender.instance);
         let event = understand(body.bytes.clone()).await?;
         drop(body);
-        let delivery = self.deliveries.of(sender.instance, &head.headers, claimed);
+        let delivery = self.deliveries.of(sender.instance, &head.headers, claimed.signature());
         if self.deliveries.came_before(delivery) {
             return Ok(Verdict::Duplicate);
         }
@@ -79,7 +78,7 @@ impl Gate {
 
     /// Who sent it. A signature that fails under an answer of some age is tried once more under a fresh one, so that a
     /// rotated secret and a new instance work at once.
-    async fn prove(&self, name: &str, claimed: Option<Signature>, body: &Bytes) -> Result<Arc<Sender>, Verdict> {
+    async fn prove(&self, name: &str, claimed: &Proof, body: &Bytes) -> Result<Arc<Sender>, Verdict> {
         let now = Instant::now();
         let remembered = self.secrets.remembered(name, now);
         if let Some(known) = remembered.as_ref().filter(|known| known.is_current(now)) {
@@ -114,13 +113,10 @@ impl Gate {
     }
 }
 
-/// The sender, if the body is signed with its secret.
-async fn proven(answer: &Answer, claimed: Option<Signature>, body: &Bytes) -> Option<Arc<Sender>> {
-    let (sender, signed) = (answer.clone(), body.clone());
-    let proves = move || {
-        let secret = sender.as_ref().map(|sender| sender.secret.expose_secret().as_bytes());
-        signature::proves(claimed, secret, &signed)
-    };
+/// The sender, if what is shown proves it.
+async fn proven(answer: &Answer, claimed: &Proof, body: &Bytes) -> Option<Arc<Sender>> {
+    let (sender, claimed, sent) = (answer.clone(), claimed.clone(), body.clone());
+    let proves = move || claimed.convinces(sender.as_deref(), &sent);
     let proven = off_the_thread_if_large(body.len(), proves).await;
     answer.clone().filter(|_| proven)
 }

@@ -10,6 +10,7 @@ mod cli;
 mod conformance;
 mod contract;
 mod crash;
+mod day;
 mod demo;
 mod identity;
 mod migrations;

@@ -1,6 +1,7 @@
 //! What an integration test may borrow: real servers, a database and a key prefix of its own, and a whole fleet in this
 //! process against a simulated Jira.
 
+pub mod day;
 mod fleet;
 mod servers;
 

@@ -74,6 +74,12 @@ pub async fn cached_store_for(database: &TestDatabase, max_connections: u32, cac
     open(database, max_connections, Some(cache)).await
 }
 
+/// The mirror behind this address.
+pub(crate) async fn open_at(app_url: &str, max_connections: u32) -> Store {
+    let database = TestDatabase { app_url: app_url.to_owned(), owner_url: String::new() };
+    open(&database, max_connections, None).await
+}
+
 async fn open(database: &TestDatabase, max_connections: u32, cache: Option<CacheConfig>) -> Store {
     Store::connect(store::Config {
         url: database.app_url.clone(),

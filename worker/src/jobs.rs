@@ -2,9 +2,9 @@
 
 pub(crate) mod backfill;
 pub(crate) mod backfill_project;
-pub(crate) mod keep_webhook;
 pub(crate) mod census;
 pub(crate) mod census_project;
+pub(crate) mod keep_webhook;
 pub(crate) mod poll_updates;
 pub(crate) mod reconcile;
 pub(crate) mod sync_directory;

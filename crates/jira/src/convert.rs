@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use domain::{
-    AccountId, Comment, CommentId, Field, History, HistoryId, Issue, IssueId, IssueLink, IssueSnapshot, Lifecycle, Project,
-    RawJson, Sprint, User, Worklog, WorklogId, content_hash, storable_json,
+    AccountId, Comment, CommentId, Field, History, HistoryId, Issue, IssueId, IssueLink, IssueSnapshot, Lifecycle,
+    Project, RawJson, Sprint, User, Worklog, WorklogId, content_hash, storable_json,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;

@@ -81,14 +81,15 @@ impl TenantStore {
 
     /// Remembers the zone in which its day is counted; an IANA name, if our account's profile there has one.
     pub async fn set_time_zone(&self, instance: InstanceId, zone: Option<&str>) -> Result<(), Error> {
-        self.change(ActiveModel { time_zone: Set(zone.map(str::to_owned)), ..self.row(instance) }).await
+        let row = ActiveModel { time_zone: Set(zone.map(str::to_owned)), ..self.row(instance) };
+        self.change("instance.place", row).await
     }
 
     /// Whether work is done for it.
     pub async fn set_state(&self, instance: InstanceId, state: &InstanceState) -> Result<(), Error> {
         let action = match state {
             InstanceState::Active => "instance.resume",
-            InstanceState::Paused => "instance.pause",
+            InstanceState::Paused { .. } => "instance.pause",
             InstanceState::Suspended { .. } => "instance.suspend",
         };
         let (name, reason) = (state.name().to_owned(), state.reason().map(str::to_owned));

@@ -50,4 +50,4 @@ pub use seal::{MasterKey, NotAMasterKey, SealedCount, TenantKey};
 pub use search::Issues;
 pub use tenancy::{Config, SCHEMA, Store, TenantStore, TenantTx};
 pub use tenants::System;
-pub use webhooks::{Registration, Webhook, WebhookKind, WebhookState};
+pub use webhooks::{Registration, Webhook, WebhookKeys, WebhookKind, WebhookState};

@@ -34,10 +34,6 @@ impl<'s> System<'s> {
         }
     }
 
-    pub(crate) fn store(&self) -> &Store {
-        self.store
-    }
-
     /// All tenants, by name.
     pub async fn tenants(&self) -> Result<Vec<Tenant>, Error> {
         self.find_tenants(None, None).await

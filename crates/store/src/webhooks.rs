@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 use domain::{InstanceId, WebhookHealth};
 use entity::webhook::{Entity, Model};
 use sea_orm::{EntityTrait, sqlx::Row};
+use secrecy::SecretString;
 
-use crate::{Error, System, TenantStore, orm::sql};
+use crate::{Credentials, Error, System, TenantStore, orm::sql};
 
 /// How a webhook is registered in Jira.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,6 +153,16 @@ impl TenantStore {
         tx.commit().await
     }
 
+    /// What the instance's webhooks may prove themselves with.
+    pub async fn webhook_keys(&self, of: InstanceId) -> Result<WebhookKeys, Error> {
+        let secrets = vec![self.webhook_secret(of).await?];
+        let app = match self.credentials(of).await? {
+            Credentials::OAuth { app, .. } => Some(app.client_secret),
+            Credentials::Basic(_) | Credentials::Scoped(_) => None,
+        };
+        Ok(WebhookKeys { secrets, app })
+    }
+
     /// Remembers how reliable webhooks are; says what was known before. The same again writes nothing.
     pub async fn set_webhook_health(&self, of: InstanceId, health: WebhookHealth) -> Result<WebhookHealth, Error> {
         let before = self.webhook(of).await?.map_or(WebhookHealth::Unknown, |webhook| webhook.health);
@@ -169,6 +180,15 @@ impl TenantStore {
         tx.commit().await?;
         Ok(before)
     }
+}
+
+/// What an instance's webhooks may prove themselves with.
+#[derive(Clone, Debug)]
+pub struct WebhookKeys {
+    /// What the body may be signed with, the newest first.
+    pub secrets: Vec<SecretString>,
+    /// The secret of the OAuth app, which signs the tokens of its own webhooks.
+    pub app: Option<SecretString>,
 }
 
 impl System<'_> {

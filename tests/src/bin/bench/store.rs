@@ -51,7 +51,13 @@ impl Options {
 struct Samples(BTreeMap<(&'static str, &'static str, &'static str, &'static str), Vec<f64>>);
 
 impl Samples {
-    fn add(&mut self, case: &'static str, subject: &'static str, (unit, better): (&'static str, &'static str), figure: f64) {
+    fn add(
+        &mut self,
+        case: &'static str,
+        subject: &'static str,
+        (unit, better): (&'static str, &'static str),
+        figure: f64,
+    ) {
         eprintln!("  {case} {subject}: {figure:.1} {unit}");
         self.0.entry((case, subject, unit, better)).or_default().push(figure);
     }

@@ -41,7 +41,8 @@ const ISSUES: &str = "COPY bare.issues (id, key, project_id, summary, descriptio
     status_name, status_category, priority_id, priority_name, resolution_id, resolution_name, assignee, reporter, creator,
     labels, parent_id, parent_key, sprint_ids, created_at, updated_at, resolved_at, due_on, raw, content_hash, observed_at)
     FROM STDIN";
-const COMMENTS: &str = "COPY bare.comments (issue_id, id, author, update_author, body, visibility, jsd_public, created_at,
+const COMMENTS: &str =
+    "COPY bare.comments (issue_id, id, author, update_author, body, visibility, jsd_public, created_at,
     updated_at) FROM STDIN";
 const CHANGELOGS: &str = "COPY bare.changelogs (issue_id, id, item_no, author, created_at, field, field_id, field_type,
     from_value, from_text, to_value, to_text) FROM STDIN";
@@ -126,7 +127,8 @@ fn changelogs(page: &[IssueSnapshot], lines: &mut Lines) {
         lines.optional(history.author.as_ref().map(|account| account.0.as_str()));
         lines.time(history.created_at);
         lines.text(&change.field);
-        for text in [&change.field_id, &change.field_type, &change.from, &change.from_text, &change.to, &change.to_text] {
+        for text in [&change.field_id, &change.field_type, &change.from, &change.from_text, &change.to, &change.to_text]
+        {
             lines.optional(text.as_deref());
         }
         lines.end();

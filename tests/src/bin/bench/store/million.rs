@@ -111,7 +111,8 @@ async fn fill((tenant, instance): &(TenantStore, InstanceId)) {
     let parts = Parts::new(site(OF_A_PROJECT));
     let mut tx = tenant.begin().await.expect("a transaction begins");
     let text = |value: &serde_json::Value| value.to_string();
-    let projects = parts.projects().iter().map(|one| jira::project_from_json(&text(one))).collect::<Result<Vec<_>, _>>();
+    let projects =
+        parts.projects().iter().map(|one| jira::project_from_json(&text(one))).collect::<Result<Vec<_>, _>>();
     tx.apply_projects(*instance, &projects.expect("projects as Jira writes them")).await.expect("projects are applied");
     let people = parts.people().iter().map(|one| jira::person_from_json(&text(one))).collect::<Result<Vec<_>, _>>();
     tx.apply_users(*instance, &people.expect("people as Jira writes them")).await.expect("people are applied");

@@ -20,7 +20,8 @@ impl Pages {
     pub(crate) fn make() -> Self {
         let parts = Parts::new(site(ISSUES / PROJECTS));
         let page = |texts: Vec<String>| -> Vec<IssueSnapshot> {
-            let read = |text: &String| jira::snapshot_from_json(text, parts.end()).expect("the simulator writes as Jira");
+            let read =
+                |text: &String| jira::snapshot_from_json(text, parts.end()).expect("the simulator writes as Jira");
             texts.iter().map(read).collect()
         };
         Self(Arc::new(parts.all(PAGE).map(|part| page(parts.issues(&part))).collect()))

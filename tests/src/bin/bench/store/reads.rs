@@ -25,7 +25,18 @@ const DEEP: u32 = 1_000;
 const SHORT: u32 = 40;
 
 const WORDS: [&str; 12] = [
-    "invoice", "login", "export", "cache", "webhook", "report", "payment", "gateway", "umlauts", "safari", "translat*", "checkout",
+    "invoice",
+    "login",
+    "export",
+    "cache",
+    "webhook",
+    "report",
+    "payment",
+    "gateway",
+    "umlauts",
+    "safari",
+    "translat*",
+    "checkout",
 ];
 
 /// What is asked.
@@ -127,10 +138,23 @@ impl<'m> Reader<'m> {
         match self.dice.random_range(0..6) {
             0 => IssueFilter { projects: project, statuses: status(&b.issue.status), ..everything() },
             1 => IssueFilter { assignees: vec![a.issue.assignee], resolutions: vec![None], ..everything() },
-            2 => IssueFilter { labels_any: b.issue.labels, types: vec![Handle::Name(a.issue.issue_type.name)], ..everything() },
+            2 => IssueFilter {
+                labels_any: b.issue.labels,
+                types: vec![Handle::Name(a.issue.issue_type.name)],
+                ..everything()
+            },
             3 => IssueFilter { projects: project, updated: self.a_month(&b), ..everything() },
-            4 => IssueFilter { reporters: a.issue.reporter.into_iter().collect(), statuses: status(&b.issue.status), ..everything() },
-            _ => IssueFilter { projects: project, categories: vec![b.issue.status.category], created: self.a_month(&a), ..everything() },
+            4 => IssueFilter {
+                reporters: a.issue.reporter.into_iter().collect(),
+                statuses: status(&b.issue.status),
+                ..everything()
+            },
+            _ => IssueFilter {
+                projects: project,
+                categories: vec![b.issue.status.category],
+                created: self.a_month(&a),
+                ..everything()
+            },
         }
     }
 

@@ -195,12 +195,10 @@ pub(crate) fn comments_of(page: &[IssueSnapshot]) -> impl Iterator<Item = (i64, 
 
 /// Changes, their entries, their numbers within these, and whose they are.
 pub(crate) fn changes_of(page: &[IssueSnapshot]) -> impl Iterator<Item = (i64, &History, i32, &Change)> {
-    let of_history = |issue: i64, history| {
-        let History { changes, .. } = history;
-        (0..).zip(changes).map(move |(item_no, change)| (issue, history, item_no, change))
-    };
-    page.iter().flat_map(move |snapshot| {
-        snapshot.changelog.iter().flat_map(move |history| of_history(snapshot.issue.id.0, history))
+    page.iter().flat_map(|snapshot| {
+        snapshot.changelog.iter().flat_map(|history| {
+            (0..).zip(&history.changes).map(|(item_no, change)| (snapshot.issue.id.0, history, item_no, change))
+        })
     })
 }
 
