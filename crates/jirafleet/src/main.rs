@@ -64,6 +64,12 @@ enum Command {
     Dead(chores::dead::Args),
     /// Queues: how full they are; pause and resume a queue or an instance.
     Queue(chores::queue::Args),
+    /// Keys with which programs come in: make, list and revoke them.
+    Apikey(chores::apikey::Args),
+    /// Audit log: what was done, by whom; and whether anybody changed it.
+    Audit(chores::audit::Args),
+    /// The keys that seal secrets at rest: replace and list them.
+    Keys(chores::keys::Args),
     /// Run the simulated Jira alone.
     Simulate(chores::simulate::Args),
     /// Print the version.
@@ -132,6 +138,9 @@ async fn run(command: Command) -> Result<(), Failed> {
         Command::Jobs(args) => chores::jobs::run(args).await,
         Command::Dead(args) => chores::dead::run(args).await,
         Command::Queue(args) => chores::queue::run(args).await,
+        Command::Apikey(args) => chores::apikey::run(args).await,
+        Command::Audit(args) => chores::audit::run(args).await,
+        Command::Keys(args) => chores::keys::run(args).await,
         Command::Simulate(args) => chores::simulate::run(args).await,
         Command::Version => Ok(()),
     }
