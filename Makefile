@@ -19,7 +19,8 @@ demo: packages ## the whole house on this machine, with a simulated Jira
 	@$(CARGO) build --release --locked --package jirafleet --bin jirafleet >&2
 	@exec "$${CARGO_TARGET_DIR:-target}/release/jirafleet" demo $(ARGS)
 
-test: packages ## every test; those with servers start their own
+test: ## every test; those with servers start their own
+	@deploy/install-packages.sh --for-tests
 	@$(CARGO) build --locked --package jirafleet --bin jirafleet >&2
 	@$(CARGO) test --workspace --locked
 

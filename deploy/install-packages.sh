@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what jirafleet's private servers need and this machine lacks: PostgreSQL (server) >= 14 and Redis >= 6.2.
-# Says nothing and changes nothing when both are there. Messages go to stderr; exit 69 when it cannot help.
+# With --for-tests also PgBouncer, which only the tests start. Says nothing and changes nothing when all are there. Messages
+# go to stderr; exit 69 when it cannot help.
 set -euo pipefail
 
 readonly POSTGRES_MINIMUM=14
@@ -61,6 +62,8 @@ have_redis() {
     return 1
 }
 
+have_pgbouncer() { command -v pgbouncer >/dev/null || [[ -x /usr/sbin/pgbouncer ]]; }
+
 # as_root COMMAND..: sudo asks for a password only where someone is there to type it.
 as_root() {
     if ((EUID == 0)); then
@@ -94,6 +97,15 @@ without_system_redis() {
     fi
 }
 
+# Nor for a PgBouncer on port 6432.
+without_system_pgbouncer() {
+    if [[ -d /run/systemd/system ]]; then
+        as_root systemctl disable --now --quiet pgbouncer.service >&2 || true
+    elif [[ -x /etc/init.d/pgbouncer ]]; then
+        as_root /etc/init.d/pgbouncer stop >/dev/null 2>&1 || true
+    fi
+}
+
 with_apt() {
     have_package_lists || apt update || say "apt-get update failed; trying with what is there"
     [[ $* != *postgresql* ]] || without_system_cluster
@@ -102,6 +114,7 @@ with_apt() {
         apt update && apt install -y --no-install-recommends "$@"
     } || return 1
     [[ $* != *redis* ]] || without_system_redis
+    [[ $* != *pgbouncer* ]] || without_system_pgbouncer
 }
 
 main() {
@@ -115,6 +128,7 @@ main() {
     fi
     have_postgres || read -ra packages <<<"$postgres"
     have_redis || packages+=("$redis")
+    [[ ${1:-} != --for-tests ]] || have_pgbouncer || packages+=(pgbouncer)
     ((${#packages[@]})) || return 0
 
     local line

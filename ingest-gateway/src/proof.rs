@@ -42,7 +42,8 @@ impl Proof {
     pub(crate) fn convinces(&self, sender: Option<&Sender>, body: &[u8]) -> bool {
         let secrets = sender.map_or(&[][..], |sender| &sender.secrets);
         let claimed = self.signature();
-        let mut signed = signature::proves(claimed, secrets.first().map(|secret| secret.expose_secret().as_bytes()), body);
+        let mut signed =
+            signature::proves(claimed, secrets.first().map(|secret| secret.expose_secret().as_bytes()), body);
         for secret in secrets.iter().skip(1) {
             signed |= signature::proves(claimed, Some(secret.expose_secret().as_bytes()), body);
         }

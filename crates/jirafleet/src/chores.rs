@@ -1,9 +1,12 @@
 //! What operators ask for by command line.
 
+pub(crate) mod apikey;
+pub(crate) mod audit;
 pub(crate) mod backfill;
 pub(crate) mod dead;
 pub(crate) mod instance;
 pub(crate) mod jobs;
+pub(crate) mod keys;
 pub(crate) mod migrate;
 pub(crate) mod queue;
 pub(crate) mod seed;

@@ -1,7 +1,7 @@
 //! Every flag and variable of every process. Nobody else reads the environment.
 
 use std::{
-    fs,
+    env, fs,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -43,7 +43,8 @@ pub(crate) struct Surroundings {
     /// Where rows that are read often are kept for some minutes: another Redis, or `none`; the same one unless given.
     #[arg(long, global = true, env = "JIRAFLEET_CACHE_REDIS_URL", hide_env_values = true, value_name = "URL")]
     cache_redis_url: Option<String>,
-    /// 32 random bytes as 64 hexadecimal digits; seals Jira's tokens and webhook secrets at rest.
+    /// 32 random bytes as 64 hexadecimal digits; seals Jira's tokens and webhook secrets at rest. While it is being replaced,
+    /// several such lines with the newest first.
     #[arg(long, global = true, env = "JIRAFLEET_MASTER_KEY_FILE", value_name = "FILE")]
     master_key_file: Option<PathBuf>,
     /// Hosts (name or name:port, separated by commas) for which plain http and loopback sites are accepted.
@@ -182,7 +183,11 @@ impl Resolved {
     /// Reads the key that opens the seals.
     pub(crate) fn master_key(&self) -> Result<MasterKey, Failed> {
         let text = read_secret("master key", &self.master_key_file)?;
+        let kept = |key: MasterKey| {
+            if self.master_key_file == Path::new("-") { key } else { key.kept_in(&self.master_key_file) }
+        };
         MasterKey::from_hex(&text)
+            .map(kept)
             .map_err(|error| Failed::configuration(format!("{}: {error}", self.master_key_file.display())))
     }
 }
@@ -199,6 +204,13 @@ pub(crate) fn read_secret(what: &str, file: &Path) -> Result<String, Failed> {
         return Err(Failed::configuration(format!("the {what} in {} is empty", file.display())));
     }
     Ok(text.to_owned())
+}
+
+/// Who is at the command line, for the audit log: the account that called, also behind sudo.
+pub(crate) fn operator() -> String {
+    let named =
+        ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| env::var(name).ok().filter(|user| !user.is_empty()));
+    named.unwrap_or_else(|| "unknown".to_owned())
 }
 
 fn one_of(value: &Option<String>, file: &Option<PathBuf>) -> Result<Option<String>, Failed> {

@@ -68,6 +68,12 @@ enum Command {
     Webhook(chores::webhook::Args),
     /// Fill the mirror with made-up tenants, to try it out at any size.
     Seed(chores::seed::Args),
+    /// Keys with which programs come in: make, list and revoke them.
+    Apikey(chores::apikey::Args),
+    /// Audit log: what was done, by whom; and whether anybody changed it.
+    Audit(chores::audit::Args),
+    /// The keys that seal secrets at rest: replace and list them.
+    Keys(chores::keys::Args),
     /// Run the simulated Jira alone.
     Simulate(chores::simulate::Args),
     /// Print the version.
@@ -138,6 +144,9 @@ async fn run(command: Command) -> Result<(), Failed> {
         Command::Queue(args) => chores::queue::run(args).await,
         Command::Webhook(args) => chores::webhook::run(args).await,
         Command::Seed(args) => chores::seed::run(args).await,
+        Command::Apikey(args) => chores::apikey::run(args).await,
+        Command::Audit(args) => chores::audit::run(args).await,
+        Command::Keys(args) => chores::keys::run(args).await,
         Command::Simulate(args) => chores::simulate::run(args).await,
         Command::Version => Ok(()),
     }

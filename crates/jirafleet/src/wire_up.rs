@@ -1,10 +1,14 @@
 //! From configuration to handles.
 
+use domain::TenantId;
 use jira::{Budgets, Clients};
 use queue::Producer;
-use store::Store;
+use store::{Actor, ActorKind, Store, System, TenantStore};
 
-use crate::{config::Resolved, exit::Failed};
+use crate::{
+    config::{self, Resolved},
+    exit::Failed,
+};
 
 /// The handles that processes and chores are given.
 #[derive(Clone)]
@@ -13,6 +17,7 @@ pub(crate) struct House {
     pub(crate) producer: Producer,
     pub(crate) queues: queue::Config,
     pub(crate) clients: Clients,
+    operator: Actor,
 }
 
 impl House {
@@ -32,6 +37,17 @@ impl House {
             Producer::connect(&queues).await.map_err(|error| resolved.explain(&resolved.redis_url, error))?;
         let budgets = Budgets::connect(&resolved.redis_url, &resolved.redis_prefix).await?;
         let clients = Clients::new(budgets).with_atlassian(resolved.atlassian.clone());
-        Ok(Self { store, producer, queues, clients })
+        let operator = Actor::new(ActorKind::Operator, config::operator());
+        Ok(Self { store, producer, queues, clients, operator })
+    }
+
+    /// The mirror as this tenant may see it, for an operator: what is changed leaves a line in the audit log.
+    pub(crate) fn tenant(&self, tenant: TenantId) -> TenantStore {
+        self.store.tenant(tenant).on_behalf_of(&self.operator)
+    }
+
+    /// What goes beyond one tenant, for an operator.
+    pub(crate) fn system(&self) -> System<'_> {
+        self.store.system().on_behalf_of(&self.operator)
     }
 }

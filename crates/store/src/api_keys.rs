@@ -177,8 +177,8 @@ fn read_key(row: &PgRow) -> Result<ApiKey, Error> {
         id: ApiKeyId(row.try_get("id")?),
         tenant: TenantId(row.try_get("tenant_id")?),
         name: row.try_get("name")?,
-        scopes: parse_all(row.try_get("scopes")?, "api_keys.scopes")?,
-        networks: parse_all(row.try_get("networks")?, "api_keys.networks")?,
+        scopes: parse_all(&row.try_get::<Vec<_>, _>("scopes")?, "api_keys.scopes")?,
+        networks: parse_all(&row.try_get::<Vec<_>, _>("networks")?, "api_keys.networks")?,
         created_at: row.try_get("created_at")?,
         expires_at: row.try_get("expires_at")?,
         last_used_at: row.try_get("last_used_at")?,
@@ -186,7 +186,7 @@ fn read_key(row: &PgRow) -> Result<ApiKey, Error> {
     })
 }
 
-fn parse_all<T: FromStr>(texts: Vec<String>, column: &'static str) -> Result<Vec<T>, Error> {
+fn parse_all<T: FromStr>(texts: &[String], column: &'static str) -> Result<Vec<T>, Error> {
     texts.iter().map(|text| text.parse().map_err(|_| Error::Unreadable(column))).collect()
 }
 

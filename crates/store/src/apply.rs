@@ -6,9 +6,11 @@
 mod aliases;
 mod children;
 mod content;
+mod each;
 mod entries;
 mod people;
 mod sprints;
+mod storable;
 mod verdict;
 
 use std::collections::{BTreeMap, HashMap};
@@ -35,8 +37,10 @@ pub struct Applied {
 
 impl TenantTx {
     /// Puts snapshots into the mirror. Of two for one issue the one with the greater `(updated, observed)` counts, in
-    /// whatever order they come; what a newer snapshot does not list is gone.
+    /// whatever order they come; what a newer snapshot does not list is gone. One that cannot be stored fails all, and
+    /// with them the transaction: see [`Error::is_about_content`] and [`apply_storable`](Self::apply_storable).
     pub async fn apply(&mut self, instance: InstanceId, snapshots: &[IssueSnapshot]) -> Result<Applied, Error> {
+        snapshots.iter().try_for_each(storable::must_be_storable)?;
         let page = newest_of_each(snapshots);
         if page.is_empty() {
             return Ok(Applied::default());

@@ -47,6 +47,19 @@ impl Error {
     }
 }
 
+impl Error {
+    /// Whether what was to be stored is the reason: the same again fails again, and something else would not.
+    ///
+    /// SQLSTATE's classes 22 (a value out of range, or of a form that PostgreSQL does not take) and 54 (too long, too deep).
+    pub fn is_about_content(&self) -> bool {
+        match self {
+            Self::Invalid(_) => true,
+            Self::Database { code, .. } => code.starts_with("22") || code.starts_with("54"),
+            _ => false,
+        }
+    }
+}
+
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         Self::of(&error)

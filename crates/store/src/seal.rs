@@ -206,8 +206,7 @@ impl TenantTx {
         match sealed {
             [OLD, text @ ..] => {
                 let keys = self.keys.clone();
-                // Nothing says which master key it was: the newest may be newer than the text.
-                keys.ring().open_old(secret, of, text).or_else(|_| Err(Error::sealed()))
+                keys.ring().open_old(secret, of, text)
             }
             [VERSION, a, b, c, d, text @ ..] => {
                 let key = self.data_key(i32::from_be_bytes([*a, *b, *c, *d])).await?;

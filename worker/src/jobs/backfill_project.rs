@@ -4,12 +4,12 @@
 //! hundred at a time. Rows and position are one transaction, so a crash repeats at most the page it interrupted.
 
 use domain::{InstanceId, IssueId, ProjectId};
-use jira::Priority;
+use jira::{Hydrated, Priority};
 use queue::{Job, Outcome};
-use store::{BackfillPosition, TenantTx};
+use store::{BackfillPosition, BackfillProgress, TenantTx};
 use uuid::Uuid;
 
-use super::sync_touched::quarantine;
+use super::sync_touched::{put_storable, quarantine};
 use crate::{
     context::{Context, Site},
     failure::Failure,
@@ -68,20 +68,39 @@ async fn restart(ctx: &Context, site: &Site, position: &mut BackfillPosition) ->
 /// Fetches the next hundred and applies them together with the new position; says whether anything is left.
 async fn fetch(ctx: &Context, site: &Site, position: &BackfillPosition) -> Result<bool, Failure> {
     let (instance, ids): (_, &[IssueId]) = (site.instance.id, &position.next);
-    let answer = if ids.is_empty() { None } else { Some(site.jira(Priority::Bulk).hydrate(ids).await?) };
+    let mut answer = if ids.is_empty() { None } else { Some(site.jira(Priority::Bulk).hydrate(ids).await?) };
     if let Some(answer) = &answer {
         quarantine(ctx, instance, answer).await?;
     }
-    let mut tx = begin(ctx, site).await?;
-    if let Some(answer) = &answer {
-        tx.apply(instance, &answer.snapshots).await?;
-        tx.mark_missing(instance, &answer.absent, answer.observed_at).await?;
-    }
-    let progress = tx.backfill_advance(position).await?;
-    tx.commit().await?;
+    let progress = match (apply(ctx, site, position, answer.as_ref()).await, &mut answer) {
+        // What can be stored is, what cannot is quarantined; only then does the position move.
+        (Err(Failure::Store(error)), Some(answer)) if error.is_about_content() => {
+            put_storable(ctx, site, answer).await?;
+            quarantine(ctx, instance, answer).await?;
+            apply(ctx, site, position, None).await?
+        }
+        (done, _) => done?,
+    };
     let expected = progress.expected.map_or_else(|| "?".to_owned(), |count| count.to_string());
     tracing::info!(project.id = %position.project, "Synced {}/{} issues", progress.synced, expected);
     Ok(!progress.finished)
+}
+
+/// An answer and the position after it, in one transaction.
+async fn apply(
+    ctx: &Context,
+    site: &Site,
+    position: &BackfillPosition,
+    answer: Option<&Hydrated>,
+) -> Result<BackfillProgress, Failure> {
+    let mut tx = begin(ctx, site).await?;
+    if let Some(answer) = answer {
+        tx.apply(site.instance.id, &answer.snapshots).await?;
+        tx.mark_missing(site.instance.id, &answer.absent, answer.observed_at).await?;
+    }
+    let progress = tx.backfill_advance(position).await?;
+    tx.commit().await?;
+    Ok(progress)
 }
 
 async fn begin(ctx: &Context, site: &Site) -> Result<TenantTx, Failure> {

@@ -20,6 +20,11 @@ pub(crate) async fn run(ctx: &Context, instance: InstanceId, issue: IssueId) -> 
     if let Some((issue, reason)) = answer.failed.first() {
         return Err(Failure::Issue { issue: *issue, reason: reason.clone() });
     }
-    put(ctx, &site, &answer).await?;
-    Ok(Outcome::Done)
+    match put(ctx, &site, &answer).await {
+        // Asking again would not help: it lies with the dead letters until Jira or we say something else.
+        Err(Failure::Store(error)) if error.is_about_content() => {
+            Ok(Outcome::GiveUp { reason: format!("issue {issue} cannot be stored: {error}") })
+        }
+        done => done.map(|()| Outcome::Done),
+    }
 }

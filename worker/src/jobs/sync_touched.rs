@@ -24,8 +24,11 @@ pub(crate) async fn run(ctx: &Context, instance: InstanceId, lane: Lane) -> Resu
     if ids.is_empty() {
         return Ok(Outcome::Done);
     }
-    let answer = site.jira(Priority::Live).hydrate(&ids).await?;
-    put(ctx, &site, &answer).await?;
+    let mut answer = site.jira(Priority::Live).hydrate(&ids).await?;
+    match put(ctx, &site, &answer).await {
+        Err(Failure::Store(error)) if error.is_about_content() => put_storable(ctx, &site, &mut answer).await?,
+        done => done?,
+    }
     tell(ctx, &touched, &answer);
     quarantine(ctx, instance, &answer).await?;
     let left = ctx.producer.settle_touched(&touched).await?;
@@ -39,6 +42,17 @@ pub(super) async fn put(ctx: &Context, site: &Site, answer: &Hydrated) -> Result
     tx.apply(instance, &answer.snapshots).await?;
     tx.mark_missing(instance, &answer.absent, answer.observed_at).await?;
     tx.commit().await?;
+    Ok(())
+}
+
+/// [`put`] for an answer in which something cannot be stored: everything else is, and what it was counts as failed.
+pub(super) async fn put_storable(ctx: &Context, site: &Site, answer: &mut Hydrated) -> Result<(), Failure> {
+    let instance = site.instance.id;
+    let mut tx = ctx.store.tenant(site.instance.tenant).begin().await?;
+    let (_, spoilt) = tx.apply_storable(instance, &answer.snapshots).await?;
+    tx.mark_missing(instance, &answer.absent, answer.observed_at).await?;
+    tx.commit().await?;
+    answer.failed.extend(spoilt.into_iter().map(|(issue, error)| (issue, error.to_string())));
     Ok(())
 }
 

@@ -139,7 +139,7 @@ fn unchanged(error: jira::Error, so: &str) -> Failed {
 
 /// Asks Jira who we are and remembers it: from now on every answer must come from that account.
 async fn introduce(house: &House, instance: &Instance) -> Result<(), Failed> {
-    let tenant = house.store.tenant(instance.tenant);
+    let tenant = house.tenant(instance.tenant);
     let account = who_am_i(house, instance, worker::credentials(&tenant, instance.id).await?).await?;
     tenant.set_account(instance.id, &account).await?;
     say!("{} answers; we are {account} there", instance.site);
@@ -151,14 +151,14 @@ async fn test(house: &House, instance: &Instance) -> Result<(), Failed> {
 }
 
 async fn pause(house: &House, instance: &Instance) -> Result<(), Failed> {
-    house.store.tenant(instance.tenant).set_state(instance.id, &InstanceState::Paused { reason: None }).await?;
+    house.tenant(instance.tenant).set_state(instance.id, &InstanceState::Paused { reason: None }).await?;
     say!("{} is paused; webhooks are still taken and kept", instance.name);
     Ok(())
 }
 
 async fn resume(house: &House, instance: &Instance) -> Result<(), Failed> {
     introduce(house, instance).await?;
-    house.store.tenant(instance.tenant).set_state(instance.id, &InstanceState::Active).await?;
+    house.tenant(instance.tenant).set_state(instance.id, &InstanceState::Active).await?;
     wake(house, instance).await?;
     say!("{} is active", instance.name);
     Ok(())
@@ -169,7 +169,7 @@ pub(super) async fn wake(house: &House, instance: &Instance) -> Result<(), Faile
     let mut jobs: Vec<Job> =
         Lane::ALL.iter().map(|lane| Job::SyncTouched { instance: instance.id, lane: *lane }).collect();
     jobs.push(Job::PollUpdates { instance: instance.id, page: None });
-    let tenant = house.store.tenant(instance.tenant);
+    let tenant = house.tenant(instance.tenant);
     tenant.backfill_again(instance.id).await?;
     let rows = tenant.backfill_progress(instance.id).await?;
     jobs.extend(rows.iter().filter(|row| !row.ended()).map(|row| backfill::chain(instance, row)));
@@ -178,7 +178,7 @@ pub(super) async fn wake(house: &House, instance: &Instance) -> Result<(), Faile
 }
 
 async fn rotate(house: &House, instance: &Instance, token: Option<&Path>, given: &Given) -> Result<(), Failed> {
-    let tenant = house.store.tenant(instance.tenant);
+    let tenant = house.tenant(instance.tenant);
     let offer = given.instead_of(tenant.credentials(instance.id).await?, token)?;
     // Known accounts are compared within: the new token must be of the same one.
     let (account, credentials) = offer
@@ -195,7 +195,7 @@ async fn rotate(house: &House, instance: &Instance, token: Option<&Path>, given:
 }
 
 async fn remove(house: &House, instance: &Instance, yes: bool) -> Result<(), Failed> {
-    let tenant = house.store.tenant(instance.tenant);
+    let tenant = house.tenant(instance.tenant);
     if !yes {
         let issues = tenant.count_issues(instance.id).await?;
         return Err(Failed::new(
@@ -219,7 +219,7 @@ struct Shown {
 }
 
 async fn show(house: &House, output: Format, instance: Instance) -> Result<(), Failed> {
-    let credentials = house.store.tenant(instance.tenant).credentials(instance.id).await?;
+    let credentials = house.tenant(instance.tenant).credentials(instance.id).await?;
     let ends = match &credentials {
         Credentials::OAuth { grant, .. } => Some(grant.expires_at.to_rfc3339_opts(SecondsFormat::Secs, true)),
         Credentials::Basic(_) | Credentials::Scoped(_) => None,

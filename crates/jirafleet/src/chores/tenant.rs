@@ -55,7 +55,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
     match args.what {
         What::Create { name } => {
             valid_name("the tenant's name", &name)?;
-            let tenant = house.store.system().create_tenant(&name).await?;
+            let tenant = house.system().create_tenant(&name).await?;
             output::line(tenant.id)?;
             say!("Next: jirafleet instance add NAME --tenant {name} --site https://.. --email .. --token-file ..");
         }
@@ -85,15 +85,15 @@ pub(super) async fn find(house: &House, name: &str) -> Result<Tenant, Failed> {
 
 async fn suspend(house: &House, name: &str) -> Result<(), Failed> {
     let tenant = find(house, name).await?;
-    house.store.system().suspend_tenant(tenant.id, true).await?;
+    house.system().suspend_tenant(tenant.id, true).await?;
     say!("{name} is suspended; its webhooks are still taken and kept");
     Ok(())
 }
 
 async fn resume(house: &House, name: &str) -> Result<(), Failed> {
     let tenant = find(house, name).await?;
-    house.store.system().suspend_tenant(tenant.id, false).await?;
-    for instance in house.store.tenant(tenant.id).instances().await? {
+    house.system().suspend_tenant(tenant.id, false).await?;
+    for instance in house.tenant(tenant.id).instances().await? {
         instance::wake(house, &instance).await?;
     }
     say!("{name} is active");

@@ -211,10 +211,7 @@ impl TenantTx {
             .bind(self.tenant.0)
             .execute(self.connection())
             .await?;
-        let newest = match self.newest_data_key().await? {
-            Some(key) => key,
-            None => return self.reseal_first(secret).await,
-        };
+        let Some(newest) = self.newest_data_key().await? else { return self.reseal_first(secret).await };
         self.reseal_under(secret, &newest).await
     }
 

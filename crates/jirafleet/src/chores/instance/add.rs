@@ -62,7 +62,7 @@ pub(super) async fn register(house: &House, resolved: &Resolved, add: Add) -> Re
         (Some(account), credentials)
     };
     let (webhook_secret, made) = webhook_secret(add.webhook_secret_file.as_deref())?;
-    let tenant = house.store.tenant(tenant.id);
+    let tenant = house.tenant(tenant.id);
     let new = NewInstance {
         name: add.name.clone(),
         site,

@@ -59,6 +59,7 @@ impl Server {
             max_connections,
             master_key: tests::master_key(),
             application_name: "bench".to_owned(),
+            cache: None,
         })
         .await
         .expect("the store opens")
