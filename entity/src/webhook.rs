@@ -20,6 +20,8 @@ pub struct Model {
     pub problem: Option<String>,
     pub health: String,
     pub health_since: DateTimeUtc,
+    pub previous_secret_sealed: Option<Vec<u8>>,
+    pub previous_secret_until: Option<DateTimeUtc>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -47,11 +47,14 @@ CREATE TABLE mirror.webhooks (
     problem text,
     health text NOT NULL DEFAULT 'unknown' CHECK (health IN ('unknown', 'healthy', 'lossy', 'silent')),
     health_since timestamptz NOT NULL DEFAULT now(),
+    previous_secret_sealed bytea,
+    previous_secret_until timestamptz,
     CHECK ((kind IS NULL) = (url IS NULL)),
     PRIMARY KEY (tenant_id, instance_id),
     FOREIGN KEY (tenant_id, instance_id) REFERENCES mirror.jira_instances (tenant_id, id) ON DELETE CASCADE
 );
 COMMENT ON COLUMN mirror.webhooks.checked_at IS 'when Jira was last asked whether it is still there';
+COMMENT ON COLUMN mirror.webhooks.previous_secret_sealed IS 'what the secret replaced; still taken for a while';
 COMMENT ON COLUMN mirror.webhooks.verified_at IS 'when a change made for that purpose last arrived';
 ";
 

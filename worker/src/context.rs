@@ -102,6 +102,25 @@ impl Context {
         Ok(Suspension::Done)
     }
 
+    /// Activates a suspended instance if Jira knows us there again; `None` if it does not, or if the instance needs no such
+    /// thing.
+    pub(crate) async fn recover(&self, id: InstanceId) -> Result<Option<Instance>, Failure> {
+        let Some(instance) = self.store.system().instance(id).await? else { return Ok(None) };
+        if !matches!(instance.state, InstanceState::Suspended { .. }) {
+            return Ok(None);
+        }
+        let tenant = self.store.tenant(instance.tenant);
+        let client = self.clients.client_as(&instance, credentials(&tenant, id).await?)?;
+        match client.with_priority(Priority::Upkeep).myself().await {
+            Ok(_) => {}
+            Err(jira::Error::NotOurselves { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        }
+        tenant.set_state(id, &InstanceState::Active).await?;
+        *self.slot(id).lock().await = None;
+        Ok(Some(instance))
+    }
+
     /// Tells whoever wants to know.
     pub(crate) fn applied(&self, applied: Applied) {
         let waited = (applied.committed_at - applied.touched_at).to_std().unwrap_or_default();

@@ -107,6 +107,11 @@ pub enum Job {
         #[serde(default = "a_hundred")]
         sample: u32,
     },
+    /// See whether what suspended the instance is gone.
+    Revisit {
+        /// Which.
+        instance: InstanceId,
+    },
     /// Do nothing: what an operator, a benchmark or a test asks for to see how the queue itself does.
     Probe {
         /// In whose name, so that pauses hold it, too.
@@ -174,12 +179,13 @@ impl Job {
             Self::Census { .. } => "census",
             Self::CensusProject { .. } => "census_project",
             Self::Reconcile { .. } => "reconcile",
+            Self::Revisit { .. } => "revisit",
             Self::Probe { .. } => "probe",
         }
     }
 
     /// Every kind this process knows. What is not among them was enqueued by a newer one.
-    pub const KINDS: [&str; 11] = [
+    pub const KINDS: [&str; 12] = [
         "sync_touched",
         "sync_issue",
         "sync_directory",
@@ -190,6 +196,7 @@ impl Job {
         "census",
         "census_project",
         "reconcile",
+        "revisit",
         "probe",
     ];
 
@@ -206,6 +213,7 @@ impl Job {
             | Self::BackfillProject { instance, .. }
             | Self::PollUpdates { instance, .. }
             | Self::KeepWebhook { instance }
+            | Self::Revisit { instance }
             | Self::Census { instance, .. }
             | Self::CensusProject { instance, .. }
             | Self::Reconcile { instance, .. }
@@ -223,6 +231,7 @@ impl Job {
             | Self::SyncDirectory { .. }
             | Self::Backfill { .. }
             | Self::KeepWebhook { .. }
+            | Self::Revisit { .. }
             | Self::Census { .. }
             | Self::Reconcile { .. }
             | Self::Probe { .. } => 0,

@@ -77,6 +77,7 @@ impl Job {
             Census { instance, .. }                    => on(Upkeep, Unique::unfinished(self, (instance, "all")),                4, mins(5)),
             CensusProject { instance, project, .. }    => on(Upkeep, Unique::unfinished(self, (instance, project)),              4, mins(5)),
             Reconcile { instance, .. }                 => on(Upkeep, Unique::unfinished(self, (instance, "all")),                4, mins(5)),
+            Revisit { instance }                       => on(Upkeep, Unique::pending(self, (instance, "all")),                   4, mins(5)),
             Probe { .. }                               => on(Bulk, Unique::Never,                                                4, mins(5)),
         }
     }

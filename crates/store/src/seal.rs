@@ -46,10 +46,12 @@ pub(crate) enum Secret {
     Credentials,
     Grant,
     Webhook,
+    /// The webhook secret before the one that holds now.
+    PreviousWebhook,
 }
 
 impl Secret {
-    pub(crate) const ALL: [Self; 3] = [Self::Credentials, Self::Grant, Self::Webhook];
+    pub(crate) const ALL: [Self; 4] = [Self::Credentials, Self::Grant, Self::Webhook, Self::PreviousWebhook];
 
     /// Where it is kept; part of what is sealed.
     pub(crate) fn place(self) -> &'static str {
@@ -57,6 +59,7 @@ impl Secret {
             Self::Credentials => "jira_instances.credentials_sealed",
             Self::Grant => "oauth_grants.tokens_sealed",
             Self::Webhook => "jira_instances.webhook_secret_sealed",
+            Self::PreviousWebhook => "webhooks.previous_secret_sealed",
         }
     }
 }

@@ -4,11 +4,14 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use domain::{InstanceId, WebhookHealth};
-use entity::webhook::{Entity, Model};
-use sea_orm::{EntityTrait, sqlx::Row};
-use secrecy::SecretString;
+use entity::{
+    jira_instance::ActiveModel,
+    webhook::{Entity, Model},
+};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, EntityTrait, sqlx::Row};
+use secrecy::{ExposeSecret, SecretString};
 
-use crate::{Credentials, Error, System, TenantStore, orm::sql};
+use crate::{Credentials, Error, System, TenantStore, orm::sql, seal::Secret};
 
 /// How a webhook is registered in Jira.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,12 +158,59 @@ impl TenantStore {
 
     /// What the instance's webhooks may prove themselves with.
     pub async fn webhook_keys(&self, of: InstanceId) -> Result<WebhookKeys, Error> {
-        let secrets = vec![self.webhook_secret(of).await?];
+        let mut secrets = vec![self.webhook_secret(of).await?];
+        secrets.extend(self.previous_webhook_secret(of).await?);
         let app = match self.credentials(of).await? {
             Credentials::OAuth { app, .. } => Some(app.client_secret),
             Credentials::Basic(_) | Credentials::Scoped(_) => None,
         };
         Ok(WebhookKeys { secrets, app })
+    }
+
+    /// Replaces the secret that webhooks are signed with. The one before is taken, too, until `until`: Jira sends for an hour
+    /// what it could not deliver.
+    pub async fn rotate_webhook_secret(
+        &self,
+        of: InstanceId,
+        new: &SecretString,
+        until: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let mut tx = self.begin().await?;
+        let row = tx.instance_row(of).await?;
+        let before = tx.open(Secret::Webhook, of, &row.webhook_secret_sealed).await?;
+        let before = tx.seal(Secret::PreviousWebhook, of, &before).await?;
+        let sealed = tx.seal(Secret::Webhook, of, new.expose_secret().as_bytes()).await?;
+        let row = ActiveModel { webhook_secret_sealed: Set(sealed), ..self.row(of) };
+        row.update(&tx.orm()).await?;
+        sql("/* webhooks.previous */ INSERT INTO mirror.webhooks (tenant_id, instance_id, previous_secret_sealed,
+                previous_secret_until)
+            VALUES ($1, $2, $3, $4)
+            ON CONFLICT (tenant_id, instance_id) DO UPDATE SET previous_secret_sealed = excluded.previous_secret_sealed,
+                previous_secret_until = excluded.previous_secret_until")
+        .bind(self.id().0)
+        .bind(of.0)
+        .bind(before)
+        .bind(until)
+        .execute(tx.connection())
+        .await?;
+        tx.note("webhook.rotate_secret", |deed| deed.on(of));
+        tx.commit().await
+    }
+
+    async fn previous_webhook_secret(&self, of: InstanceId) -> Result<Option<SecretString>, Error> {
+        let mut tx = self.read().await?;
+        let row = sql("/* webhooks.previous */ SELECT previous_secret_sealed FROM mirror.webhooks
+            WHERE tenant_id = $1 AND instance_id = $2 AND previous_secret_until > now()
+                AND previous_secret_sealed IS NOT NULL")
+        .bind(self.id().0)
+        .bind(of.0)
+        .fetch_optional(tx.connection())
+        .await?;
+        let Some(row) = row else { return tx.rollback().await.map(|()| None) };
+        let sealed: Vec<u8> = row.try_get("previous_secret_sealed")?;
+        let plain = tx.open(Secret::PreviousWebhook, of, &sealed).await?;
+        tx.rollback().await?;
+        String::from_utf8(plain).map(|text| Some(text.into())).map_err(|_| Error::sealed())
     }
 
     /// Remembers how reliable webhooks are; says what was known before. The same again writes nothing.

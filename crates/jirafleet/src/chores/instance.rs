@@ -1,6 +1,6 @@
 //! `jirafleet instance add|list|show|test|pause|resume|rotate-token|remove`.
 
-mod add;
+pub(super) mod add;
 mod auth;
 
 use std::path::{Path, PathBuf};

@@ -1,14 +1,17 @@
-//! `jirafleet webhook register|list|verify|refresh|remove`.
+//! `jirafleet webhook register|list|verify|refresh|rotate-secret|remove`.
 
-use chrono::Utc;
+use std::path::{Path, PathBuf};
+
+use chrono::{TimeDelta, Utc};
 use clap::{Args as ClapArgs, Subcommand};
 use domain::Instance;
 use jira::{Client, Priority};
+use secrecy::SecretString;
 use serde::Serialize;
-use store::{TenantStore, WebhookKind};
+use store::{Registration, TenantStore, WebhookKind};
 use worker::webhooks::{Keeper, Kept};
 
-use super::instance::find;
+use super::instance::{add::webhook_secret, find};
 use crate::{
     config::Surroundings,
     exit::{self, Failed},
@@ -42,6 +45,16 @@ enum What {
     Verify { instance: String },
     /// Look whether the webhook is still there, and refresh it if it ends soon.
     Refresh { instance: String },
+    /// Replace the secret that webhooks are signed with; the one before is taken, too, for a while.
+    RotateSecret {
+        instance: String,
+        /// A file that holds the new secret; made when it is not there yet.
+        #[arg(long, value_name = "FILE")]
+        webhook_secret_file: Option<PathBuf>,
+        /// For how many hours the secret before is still taken.
+        #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u16).range(0..=720))]
+        keep_hours: u16,
+    },
     /// Remove the webhook that we registered from Jira.
     Remove { instance: String },
 }
@@ -54,6 +67,10 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
         What::List { output } => list(&house, output).await,
         What::Verify { instance } => verify(&house, &find(&house, &instance).await?).await,
         What::Refresh { instance } => refresh(&house, &find(&house, &instance).await?).await,
+        What::RotateSecret { instance, webhook_secret_file, keep_hours } => {
+            let keep = TimeDelta::hours(keep_hours.into());
+            rotate(&house, &find(&house, &instance).await?, webhook_secret_file.as_deref(), keep).await
+        }
         What::Remove { instance } => remove(&house, &find(&house, &instance).await?).await,
     }
 }
@@ -61,7 +78,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
 /// An app registers for itself; a person's token acts for an administrator.
 async fn register(house: &House, instance: &Instance, gateway: &str) -> Result<(), Failed> {
     let url = format!("{}/webhooks/{}", gateway.trim_end_matches('/'), instance.name);
-    let tenant = house.store.tenant(instance.tenant);
+    let tenant = house.tenant(instance.tenant);
     let kind = match tenant.credentials(instance.id).await? {
         store::Credentials::OAuth { .. } => WebhookKind::Dynamic,
         store::Credentials::Basic(_) | store::Credentials::Scoped(_) => WebhookKind::Admin,
@@ -75,7 +92,7 @@ async fn register(house: &House, instance: &Instance, gateway: &str) -> Result<(
 }
 
 async fn verify(house: &House, instance: &Instance) -> Result<(), Failed> {
-    let (jira, tenant) = (client(house, instance).await?, house.store.tenant(instance.tenant));
+    let (jira, tenant) = (client(house, instance).await?, house.tenant(instance.tenant));
     let took = keeper(&jira, &tenant, instance).verify(&house.producer).await?;
     let Some(took) = took else {
         return Err(Failed::new(
@@ -92,7 +109,7 @@ async fn verify(house: &House, instance: &Instance) -> Result<(), Failed> {
 }
 
 async fn refresh(house: &House, instance: &Instance) -> Result<(), Failed> {
-    let (jira, tenant) = (client(house, instance).await?, house.store.tenant(instance.tenant));
+    let (jira, tenant) = (client(house, instance).await?, house.tenant(instance.tenant));
     match keeper(&jira, &tenant, instance).keep().await? {
         Kept::None => {
             return Err(Failed::not_found(format!(
@@ -108,8 +125,26 @@ async fn refresh(house: &House, instance: &Instance) -> Result<(), Failed> {
     Ok(())
 }
 
+/// Jira takes a webhook's secret once, so a webhook of ours is registered anew with the new one.
+async fn rotate(house: &House, instance: &Instance, file: Option<&Path>, keep: TimeDelta) -> Result<(), Failed> {
+    let (secret, made) = webhook_secret(file)?;
+    let tenant = house.tenant(instance.tenant);
+    tenant.rotate_webhook_secret(instance.id, &SecretString::from(secret.clone()), Utc::now() + keep).await?;
+    let registration = tenant.webhook(instance.id).await?.and_then(|webhook| webhook.registration);
+    match registration {
+        Some(Registration { kind: WebhookKind::Admin, url, .. }) => {
+            let jira = client(house, instance).await?;
+            keeper(&jira, &tenant, instance).register(WebhookKind::Admin, &url).await?;
+            say!("Jira signs with the new secret now");
+        }
+        _ if made => say!("Webhook secret (shown once; give it to Jira within {} h): {secret}", keep.num_hours()),
+        _ => say!("Give the new secret to Jira within {} h", keep.num_hours()),
+    }
+    Ok(())
+}
+
 async fn remove(house: &House, instance: &Instance) -> Result<(), Failed> {
-    let (jira, tenant) = (client(house, instance).await?, house.store.tenant(instance.tenant));
+    let (jira, tenant) = (client(house, instance).await?, house.tenant(instance.tenant));
     if !keeper(&jira, &tenant, instance).remove().await? {
         return Err(Failed::not_found(format!("no webhook was registered for {} by us", instance.name)));
     }
@@ -122,7 +157,7 @@ fn keeper<'a>(jira: &'a Client, tenant: &'a TenantStore, instance: &'a Instance)
 }
 
 async fn client(house: &House, instance: &Instance) -> Result<Client, Failed> {
-    let tenant = house.store.tenant(instance.tenant);
+    let tenant = house.tenant(instance.tenant);
     let client = house.clients.client_as(instance, worker::credentials(&tenant, instance.id).await?)?;
     Ok(client.with_priority(Priority::Live))
 }

@@ -122,11 +122,12 @@ impl Master {
         }
     }
 
+    /// The first releases kept no secret that was replaced.
     fn old(&self, secret: Secret) -> &XChaCha20Poly1305 {
         match secret {
             Secret::Credentials => &self.old[0],
             Secret::Grant => &self.old[1],
-            Secret::Webhook => &self.old[2],
+            Secret::Webhook | Secret::PreviousWebhook => &self.old[2],
         }
     }
 }

@@ -174,6 +174,8 @@ impl TenantStore {
                 SELECT credentials_sealed AS sealed FROM mirror.jira_instances WHERE tenant_id = $1
                 UNION ALL SELECT webhook_secret_sealed FROM mirror.jira_instances WHERE tenant_id = $1
                 UNION ALL SELECT tokens_sealed FROM mirror.oauth_grants WHERE tenant_id = $1
+                UNION ALL SELECT previous_secret_sealed FROM mirror.webhooks
+                    WHERE tenant_id = $1 AND previous_secret_sealed IS NOT NULL
             ) AS t CROSS JOIN LATERAL (
                 SELECT CASE WHEN get_byte(t.sealed, 0) = 2
                     THEN ('x' || encode(substring(t.sealed FROM 2 FOR 4), 'hex'))::bit(32)::integer END AS key
@@ -195,6 +197,8 @@ impl TenantStore {
         sql("/* keys.forget */ DELETE FROM mirror.tenant_keys WHERE tenant_id = $1 AND id < $2
             AND NOT EXISTS (SELECT FROM mirror.jira_instances WHERE tenant_id = $1
                 AND (substring(credentials_sealed FOR 5) <> $3 OR substring(webhook_secret_sealed FOR 5) <> $3))
+            AND NOT EXISTS (SELECT FROM mirror.webhooks
+                WHERE tenant_id = $1 AND substring(previous_secret_sealed FOR 5) <> $3)
             AND NOT EXISTS (SELECT FROM mirror.oauth_grants WHERE tenant_id = $1 AND substring(tokens_sealed FOR 5) <> $3)")
         .bind(self.id().0)
         .bind(newest.id)
@@ -260,6 +264,11 @@ fn select(secret: Secret) -> &'static str {
             WHERE tenant_id = $1 AND substring(tokens_sealed FOR 5) <> $2 ORDER BY instance_id LIMIT $3
             FOR NO KEY UPDATE"
         }
+        Secret::PreviousWebhook => {
+            "/* reseal.read */ SELECT instance_id, previous_secret_sealed AS sealed FROM mirror.webhooks
+            WHERE tenant_id = $1 AND substring(previous_secret_sealed FOR 5) <> $2 ORDER BY instance_id LIMIT $3
+            FOR NO KEY UPDATE"
+        }
     }
 }
 
@@ -275,6 +284,10 @@ fn update(secret: Secret) -> &'static str {
         }
         Secret::Grant => {
             "/* reseal.write */ UPDATE mirror.oauth_grants AS t SET tokens_sealed = s.sealed
+            FROM unnest($2::uuid[], $3::bytea[]) AS s (id, sealed) WHERE t.tenant_id = $1 AND t.instance_id = s.id"
+        }
+        Secret::PreviousWebhook => {
+            "/* reseal.write */ UPDATE mirror.webhooks AS t SET previous_secret_sealed = s.sealed
             FROM unnest($2::uuid[], $3::bytea[]) AS s (id, sealed) WHERE t.tenant_id = $1 AND t.instance_id = s.id"
         }
     }

@@ -102,6 +102,7 @@ async fn prove(
         poll_interval: Duration::from_secs(add.poll_interval),
         requests_per_minute: add.requests_per_minute,
         created_at: Utc::now(),
+        time_zone: None,
     };
     offer.prove(house, &candidate).await.map_err(|Unproven { error, so }| {
         let next = match &error {
@@ -115,8 +116,8 @@ async fn prove(
     })
 }
 
-/// The secret of the file, which is made when it is not there; without a file a fresh one, to be shown once.
-fn webhook_secret(file: Option<&Path>) -> Result<(String, bool), Failed> {
+/// The webhook's secret of the file, which is made when it is not there; without a file a fresh one, to be shown once.
+pub(crate) fn webhook_secret(file: Option<&Path>) -> Result<(String, bool), Failed> {
     match file {
         Some(file) if file == Path::new("-") || file.exists() => Ok((read_secret("webhook secret", file)?, false)),
         Some(file) => {
