@@ -94,6 +94,22 @@ impl TenantStore {
         rows.into_iter().map(|row| to_project(&QueryResult::from(row))).collect()
     }
 
+    /// The project that has this key, in capitals or not.
+    pub async fn project(&self, instance: InstanceId, key: &ProjectKey) -> Result<Option<Project>, Error> {
+        let mut tx = self.read().await?;
+        let row = sql("/* projects.by_key */ SELECT tenant_id, instance_id, id, key, name, project_type, lifecycle,
+                lead_account_id, issue_count, raw::text AS raw
+            FROM mirror.projects WHERE tenant_id = $1 AND instance_id = $2 AND lower(key) = lower($3)
+            ORDER BY id DESC LIMIT 1")
+        .bind(self.id().0)
+        .bind(instance.0)
+        .bind(key.as_str())
+        .fetch_optional(tx.connection())
+        .await?;
+        tx.rollback().await?;
+        row.map(|row| to_project(&QueryResult::from(row))).transpose()
+    }
+
     /// The keys of an instance's projects that are in use, sorted.
     pub async fn project_keys(&self, instance: InstanceId) -> Result<Vec<ProjectKey>, Error> {
         let projects = self.projects(instance).await?.into_iter();
@@ -156,7 +172,7 @@ pub(crate) fn column<'r, R, T>(rows: &'r [R], of: impl Fn(&'r R) -> T) -> Vec<T>
     rows.iter().map(of).collect()
 }
 
-fn to_user(row: user::Model) -> User {
+pub(crate) fn to_user(row: user::Model) -> User {
     User {
         account: AccountId(row.account_id),
         display_name: row.display_name,
