@@ -13,7 +13,7 @@ pub(crate) struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for sql in [COLUMNS, FILL, INDEXES, &view()] {
+        for sql in [COLUMNS, FILL, INDEXES, STATISTICS, &view()] {
             manager.get_connection().execute_unprepared(sql).await?;
         }
         Ok(())
@@ -87,7 +87,20 @@ CREATE INDEX changelogs_by_status ON mirror.changelogs (tenant_id, instance_id, 
 DROP INDEX mirror.issues_by_label;
 ";
 
+/// A partial index's own statistics are not asked how frequent a folded name is, and PostgreSQL takes columns for
+/// independent: without these it would guess that one issue in two hundred is in any status, and that a tenant's site has a
+/// fraction of the tenant's issues. They cost nothing when rows are written.
+const STATISTICS: &str = "
+CREATE STATISTICS mirror.issues_statuses ON lower(status_name) FROM mirror.issues;
+CREATE STATISTICS mirror.issues_types ON lower(type_name) FROM mirror.issues;
+CREATE STATISTICS mirror.issues_priorities ON lower(priority_name) FROM mirror.issues;
+CREATE STATISTICS mirror.issues_resolutions ON lower(resolution_name) FROM mirror.issues;
+CREATE STATISTICS mirror.issues_sites (dependencies) ON tenant_id, instance_id FROM mirror.issues;
+";
+
 const DOWN: &str = "
+DROP STATISTICS mirror.issues_statuses, mirror.issues_types, mirror.issues_priorities, mirror.issues_resolutions,
+    mirror.issues_sites;
 CREATE INDEX issues_by_label ON mirror.issues USING gin (tenant_id, labels);
 DROP INDEX mirror.changelogs_by_status;
 DROP INDEX mirror.issues_by_content;

@@ -1,8 +1,12 @@
 //! Searching the mirror: every filter against a model, pages that lose nothing, and the indexes that answer.
 
+mod jql;
 mod model;
+mod parts;
+mod plans;
 mod sample;
 mod shown;
+mod walk;
 
 use domain::{
     IssueKey, TenantId,

@@ -9,6 +9,7 @@ mod field;
 mod id;
 mod instance;
 mod issue;
+pub mod jql;
 mod key;
 mod link;
 mod project;

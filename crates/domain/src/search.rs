@@ -16,7 +16,7 @@ pub use condition::{Attribute, Condition, FieldTest, Handle, Place, Relation, Se
 pub use document::{custom_fields, search_document};
 pub use filter::{FieldFilter, IssueFilter, Range};
 pub use order::{Direction, Sort, SortKey};
-pub use page::{Counting, Cursor, Limit, Listed, Page, PageRequest, SortValue, Total};
+pub use page::{Counting, Cursor, Limit, Listed, NameCursor, Page, PageRequest, SortValue, Total};
 pub use words::{Word, WordEnd, words, words_asked};
 
 use crate::Invalid;

@@ -245,7 +245,7 @@ pub(crate) fn column<'r, R, T>(rows: &'r [R], of: impl Fn(&'r R) -> T) -> Vec<T>
     rows.iter().map(of).collect()
 }
 
-fn to_user(row: user::Model) -> User {
+pub(crate) fn to_user(row: user::Model) -> User {
     User {
         account: AccountId(row.account_id),
         display_name: row.display_name,

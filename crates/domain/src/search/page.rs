@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{InstanceId, Invalid, Issue, IssueId};
+use crate::{AccountId, InstanceId, Invalid, Issue, IssueId};
 
 /// Which portion of an answer is wanted.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -75,6 +75,16 @@ pub struct Cursor {
     pub id: IssueId,
     /// Its site.
     pub instance: InstanceId,
+}
+
+/// The place of one person in a list of names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NameCursor {
+    /// As it is displayed.
+    pub name: String,
+    /// Whose it is.
+    pub account: AccountId,
 }
 
 /// What an issue is sorted by.

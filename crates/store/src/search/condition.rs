@@ -278,7 +278,7 @@ mod tests {
         let field =
             Test::Field { field: "customfield_1".to_owned(), sense: Sense::IsNot, test: FieldTest::OneOf(vec![evil]) };
         let parts = tests.chain([field]).map(Condition::Test).collect();
-        let mut out = Statement::new("");
+        let mut out = Statement::default();
         render(&Condition::Any(parts), &Known::default(), &mut out);
         assert!(!out.text().contains("DROP") && !out.text().contains("customfield"), "{}", out.text());
     }

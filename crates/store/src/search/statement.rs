@@ -9,6 +9,7 @@ use sea_orm::sqlx::{
 use crate::Error;
 
 /// Text of ours with numbered places, and what belongs there.
+#[derive(Default)]
 pub(crate) struct Statement {
     text: String,
     arguments: PgArguments,
@@ -17,10 +18,6 @@ pub(crate) struct Statement {
 }
 
 impl Statement {
-    pub(crate) fn new(text: &'static str) -> Self {
-        Self { text: text.to_owned(), arguments: PgArguments::default(), failure: None, bound: 0 }
-    }
-
     /// Adds words. Only what was written by us can be said.
     pub(crate) fn say(&mut self, text: &'static str) -> &mut Self {
         self.text.push_str(text);
