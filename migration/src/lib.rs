@@ -8,6 +8,7 @@ mod m0002_mirror;
 mod m0003_indexes;
 mod m0004_rls;
 mod m0005_oauth_grants;
+mod m0009_views;
 mod roles;
 mod session;
 mod tables;
@@ -104,6 +105,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_indexes::Migration),
             Box::new(m0004_rls::Migration),
             Box::new(m0005_oauth_grants::Migration),
+            Box::new(m0009_views::Migration),
         ]
     }
 }

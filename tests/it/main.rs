@@ -22,6 +22,7 @@ mod queue;
 mod recorded;
 mod store;
 mod tenancy;
+mod views;
 mod walls;
 mod webhook;
 mod zones;

@@ -5,7 +5,7 @@ use queue::{Envelope, Job, Outcome};
 use crate::{
     context::Context,
     failure::Failure,
-    jobs::{backfill, backfill_project, poll_updates, sync_directory, sync_issue, sync_touched},
+    jobs::{backfill, backfill_project, poll_updates, refresh_views, sync_directory, sync_issue, sync_touched},
 };
 
 pub(crate) async fn run(ctx: &Context, envelope: &Envelope) -> Result<Outcome, Failure> {
@@ -21,6 +21,7 @@ pub(crate) async fn run(ctx: &Context, envelope: &Envelope) -> Result<Outcome, F
             backfill_project::run(ctx, *instance, *project, *run, *page).await
         }
         Job::PollUpdates { instance, page } => poll_updates::run(ctx, *instance, page.as_ref()).await,
+        Job::RefreshViews => refresh_views::run(ctx).await,
         Job::Probe { .. } => Ok(Outcome::Done),
     }
 }

@@ -63,6 +63,8 @@ pub enum Job {
         #[serde(default)]
         page: Option<PollPage>,
     },
+    /// Refresh the materialized views, of all tenants at once.
+    RefreshViews,
     /// Do nothing: what an operator, a benchmark or a test asks for to see how the queue itself does.
     Probe {
         /// In whose name, so that pauses hold it, too.
@@ -72,6 +74,10 @@ pub enum Job {
         note: String,
     },
 }
+
+/// On whose behalf the fleet works for itself. To the queue it is an instance like any other: it has its share, its line,
+/// and can be paused.
+pub const FLEET: InstanceId = InstanceId(Uuid::nil());
 
 /// Where a reading of updates stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,15 +100,24 @@ impl Job {
             Self::Backfill { .. } => "backfill",
             Self::BackfillProject { .. } => "backfill_project",
             Self::PollUpdates { .. } => "poll_updates",
+            Self::RefreshViews => "refresh_views",
             Self::Probe { .. } => "probe",
         }
     }
 
     /// Every kind this process knows. What is not among them was enqueued by a newer one.
-    pub const KINDS: [&str; 7] =
-        ["sync_touched", "sync_issue", "sync_directory", "backfill", "backfill_project", "poll_updates", "probe"];
+    pub const KINDS: [&str; 8] = [
+        "sync_touched",
+        "sync_issue",
+        "sync_directory",
+        "backfill",
+        "backfill_project",
+        "poll_updates",
+        "refresh_views",
+        "probe",
+    ];
 
-    /// On whose behalf.
+    /// On whose behalf; [`FLEET`] for what concerns all.
     pub fn instance(&self) -> InstanceId {
         match self {
             Self::SyncTouched { instance, .. }
@@ -112,6 +127,7 @@ impl Job {
             | Self::BackfillProject { instance, .. }
             | Self::PollUpdates { instance, .. }
             | Self::Probe { instance, .. } => *instance,
+            Self::RefreshViews => FLEET,
         }
     }
 
@@ -124,6 +140,7 @@ impl Job {
             | Self::SyncIssue { .. }
             | Self::SyncDirectory { .. }
             | Self::Backfill { .. }
+            | Self::RefreshViews
             | Self::Probe { .. } => 0,
         }
     }

@@ -73,6 +73,7 @@ impl Job {
             Backfill { instance, .. }                  => on(Bulk, Unique::unfinished(self, (instance, "all")),                  4, mins(5)),
             BackfillProject { instance, project, .. }  => on(Bulk, Unique::unfinished(self, (instance, project)),                4, mins(5)),
             PollUpdates { instance, .. }               => on(Live, Unique::unfinished(self, (instance, "all")),                  4, mins(5)),
+            RefreshViews                               => on(Upkeep, Unique::unfinished(self, ("fleet", "all")),                 4, mins(5)),
             Probe { .. }                               => on(Bulk, Unique::Never,                                                4, mins(5)),
         }
     }

@@ -20,6 +20,7 @@ mod seal;
 mod snapshots;
 mod tenancy;
 mod tenants;
+mod views;
 mod watermarks;
 
 pub use apply::Applied;
@@ -33,3 +34,4 @@ pub use issues::Counts;
 pub use seal::{MasterKey, NotAMasterKey};
 pub use tenancy::{Config, SCHEMA, Store, TenantStore, TenantTx};
 pub use tenants::System;
+pub use views::{LeadTime, LeadTimeFilter, ProjectMetrics, Refreshed, View, ViewAge, Workload};

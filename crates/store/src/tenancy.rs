@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The newest step of the schema that this program relies on.
-pub const SCHEMA: &str = "m0005_oauth_grants";
+pub const SCHEMA: &str = "m0009_views";
 
 /// How long to wait for a connection before telling that all are busy.
 const PATIENCE: Duration = Duration::from_secs(10);

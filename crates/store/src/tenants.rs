@@ -2,7 +2,12 @@
 
 use domain::{Instance, InstanceId, Tenant, TenantId, valid_name};
 use entity::tenant;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ActiveValue::Unchanged, FromQueryResult, QueryResult};
+use sea_orm::{
+    ActiveModelTrait,
+    ActiveValue::{Set, Unchanged},
+    FromQueryResult, QueryResult,
+    sqlx::{Postgres, pool::PoolConnection},
+};
 
 use crate::{Error, Store, instances::listed_instance, orm::sql};
 
@@ -14,6 +19,10 @@ pub struct System<'s> {
 impl<'s> System<'s> {
     pub(crate) fn new(store: &'s Store) -> Self {
         Self { store }
+    }
+
+    pub(crate) async fn connection(&self) -> Result<PoolConnection<Postgres>, Error> {
+        self.store.connection().await
     }
 
     /// All tenants, by name.
