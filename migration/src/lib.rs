@@ -12,6 +12,7 @@ mod m0005_oauth_grants;
 mod m0006_worklogs_sprints;
 mod m0007_search;
 mod m0008_access;
+mod m0009_views;
 mod m0010_tenant_keys;
 mod m0011_census;
 mod m0012_webhooks;
@@ -114,6 +115,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_worklogs_sprints::Migration),
             Box::new(m0007_search::Migration),
             Box::new(m0008_access::Migration),
+            Box::new(m0009_views::Migration),
             Box::new(m0010_tenant_keys::Migration),
             Box::new(m0011_census::Migration),
             Box::new(m0012_webhooks::Migration),

@@ -1,7 +1,8 @@
 //! The roles behind the policies. They belong to the whole server, so another database may be making them right now.
 //!
 //! `jirafleet_app` holds what processes may do; logins are members of it. `jirafleet_system` owns the few functions that
-//! look across tenants and may do nothing else. Neither can log in.
+//! look across tenants and may do nothing else. `jirafleet_views` owns the materialized views and reads what they count.
+//! None of them can log in.
 
 use std::time::Duration;
 
@@ -13,13 +14,15 @@ use crate::{Error, session::Session};
 pub(crate) const APP: &str = "jirafleet_app";
 /// Looks across tenants, inside functions only.
 pub(crate) const SYSTEM: &str = "jirafleet_system";
+/// Counts across tenants, inside materialized views only.
+pub(crate) const VIEWS: &str = "jirafleet_views";
 
 const ATTEMPTS: u32 = 8;
 
 /// Makes schema and roles, and refuses roles that no policy would stop.
 pub(crate) async fn prepare(session: &Session) -> Result<(), Error> {
     session.run("CREATE SCHEMA IF NOT EXISTS mirror").await?;
-    for role in [APP, SYSTEM] {
+    for role in [APP, SYSTEM, VIEWS] {
         session.run(&create(role)).await?;
         must_be_harmless(session, role).await?;
     }

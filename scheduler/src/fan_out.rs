@@ -1,13 +1,13 @@
-//! One tick becomes one job for each active instance whose turn came.
+//! One tick becomes one job for each active instance whose turn came, or one for the whole fleet.
 
 use std::{collections::HashSet, time::Duration};
 
 use domain::{Instance, InstanceState, Tenant, TenantId};
-use queue::{Enqueued, Job, Producer};
+use queue::{Enqueued, FLEET, Job, Producer};
 use store::Store;
 use tokio::sync::watch;
 
-use crate::timetable::Line;
+use crate::timetable::{Line, has_turned};
 
 /// How long one fan-out may take before it is given up until the next tick.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -88,9 +88,10 @@ impl FanOut {
     }
 
     async fn once(&self, line: &Line, since: Since, until: i64) -> Result<Tally, Failure> {
-        let system = self.store.system();
-        let (tenants, instances) = tokio::try_join!(system.tenants(), system.instances())?;
-        let jobs = jobs(line, &working(&tenants, &instances), since, until);
+        let jobs = match line.fleet_interval() {
+            Some(interval) => fleet_jobs(line, interval, since, until),
+            None => self.instances_jobs(line, since, until).await?,
+        };
         let asked = jobs.len();
         if asked == 0 {
             return Ok(Tally { asked, already: 0 });
@@ -99,6 +100,21 @@ impl FanOut {
         let already = answers.iter().filter(|answer| matches!(answer, Enqueued::Already { .. })).count();
         Ok(Tally { asked, already })
     }
+
+    async fn instances_jobs(&self, line: &Line, since: Since, until: i64) -> Result<Vec<Job>, Failure> {
+        let system = self.store.system();
+        let (tenants, instances) = tokio::try_join!(system.tenants(), system.instances())?;
+        Ok(jobs(line, &working(&tenants, &instances), since, until))
+    }
+}
+
+/// The fleet's job, if its turn came.
+fn fleet_jobs(line: &Line, interval: i64, since: Since, until: i64) -> Vec<Job> {
+    let is_due = match since {
+        Since::Always => true,
+        Since::Tick(after) => has_turned(interval, 0, after, until),
+    };
+    is_due.then(|| (line.job)(FLEET)).into_iter().collect()
 }
 
 /// The active instances of tenants that are not suspended.
@@ -158,6 +174,16 @@ mod tests {
         ];
         let working = working(&[paying, suspended], &instances);
         assert_eq!(working, [&instances[0]]);
+    }
+
+    #[test]
+    fn the_fleet_is_asked_once_every_five_minutes() {
+        let views = TIMETABLE.iter().find(|line| line.name == "views").expect("a line of that name");
+        let interval = views.fleet_interval().expect("it is for the fleet");
+        let ticks = (1_790_000_000..1_790_003_600).step_by(30);
+        let jobs: Vec<Job> = ticks.flat_map(|tick| fleet_jobs(views, interval, Since::Tick(tick), tick + 30)).collect();
+        assert_eq!(jobs, vec![Job::RefreshViews; 12]);
+        assert_eq!(fleet_jobs(views, interval, Since::Always, 0), [Job::RefreshViews]);
     }
 
     #[test]

@@ -26,15 +26,23 @@ pub(crate) const TIMETABLE: &[Line] = &[
         at_start: AtStart::WhoIsDue,
         job: |instance| Job::SyncDirectory { instance },
     },
+    Line {
+        name: "views",
+        cron: "0/30 * * * * *",
+        every: Every::Fleet(Duration::from_secs(300)),
+        at_start: AtStart::Everyone,
+        job: |_fleet| Job::RefreshViews,
+    },
 ];
 
-/// One line: at each tick of `cron`, one job for each active instance whose turn came since the tick before.
+/// One line: at each tick of `cron`, one job for each active instance whose turn came since the tick before, or one for
+/// the whole fleet if its turn came.
 pub(crate) struct Line {
     /// Its name in logs and metrics.
     pub(crate) name: &'static str,
     /// Second, minute, hour, day, month, weekday, in UTC. The finest interval that `every` can mean.
     pub(crate) cron: &'static str,
-    /// How often one instance is due.
+    /// How often one instance, or the fleet, is due.
     pub(crate) every: Every,
     /// Who is served when a scheduler starts.
     pub(crate) at_start: AtStart,
@@ -42,12 +50,14 @@ pub(crate) struct Line {
     pub(crate) job: fn(InstanceId) -> Job,
 }
 
-/// How often one instance is due.
+/// Who is due, and how often.
 pub(crate) enum Every {
-    /// As often as the instance says.
+    /// Every instance, as often as it says.
     PollInterval,
-    /// The same for all.
+    /// Every instance, the same for all.
     Fixed(Duration),
+    /// Once for the whole fleet.
+    Fleet(Duration),
 }
 
 /// Who is served when a scheduler starts.
@@ -69,20 +79,31 @@ impl Line {
     /// Turns lie a fixed interval apart, shifted by a number that belongs to the instance, so that a thousand instances
     /// with the same interval are spread over it. No memory is needed, and all schedulers agree.
     pub(crate) fn is_due(&self, instance: &Instance, after: i64, until: i64) -> bool {
-        let interval = self.interval(instance);
-        let shift = shift(instance.id, interval);
-        let turns_until = |time: i64| (time + shift).div_euclid(interval);
-        turns_until(until) > turns_until(after)
+        let interval = whole_seconds(match self.every {
+            Every::PollInterval => instance.poll_interval,
+            Every::Fixed(interval) | Every::Fleet(interval) => interval,
+        });
+        has_turned(interval, shift(instance.id, interval), after, until)
     }
 
-    /// In seconds, at least one.
-    fn interval(&self, instance: &Instance) -> i64 {
-        let interval = match self.every {
-            Every::PollInterval => instance.poll_interval,
-            Every::Fixed(interval) => interval,
-        };
-        i64::try_from(interval.as_secs()).unwrap_or(i64::MAX / 2).clamp(1, MOST)
+    /// How often the fleet is due, in a line that is for the fleet.
+    pub(crate) fn fleet_interval(&self) -> Option<i64> {
+        match self.every {
+            Every::Fleet(interval) => Some(whole_seconds(interval)),
+            Every::PollInterval | Every::Fixed(_) => None,
+        }
     }
+}
+
+/// Whether a turn of `interval` seconds, shifted by `shift`, came after `after` and not later than `until`.
+pub(crate) fn has_turned(interval: i64, shift: i64, after: i64, until: i64) -> bool {
+    let turns_until = |time: i64| (time + shift).div_euclid(interval);
+    turns_until(until) > turns_until(after)
+}
+
+/// At least one.
+fn whole_seconds(interval: Duration) -> i64 {
+    i64::try_from(interval.as_secs()).unwrap_or(i64::MAX / 2).clamp(1, MOST)
 }
 
 /// A year: keeps the arithmetic far from its ends.

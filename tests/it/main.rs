@@ -25,6 +25,7 @@ mod search;
 mod seed;
 mod store;
 mod tenancy;
+mod views;
 mod walls;
 mod webhook;
 mod webhook_life;

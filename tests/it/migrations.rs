@@ -10,8 +10,11 @@ const SCHEMA: &str = "
 SELECT string_agg(line, E'\n' ORDER BY line) AS schema FROM (
     SELECT 'column ' || c.relname || ' ' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod) AS line
         FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-        WHERE c.relnamespace = 'mirror'::regnamespace AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped
-    UNION ALL SELECT 'index ' || indexdef FROM pg_indexes WHERE schemaname = 'mirror'
+        WHERE c.relnamespace IN (SELECT ours.oid FROM pg_namespace ours WHERE nspname ~ '^mirror') AND c.relkind IN ('r', 'v', 'm') AND a.attnum > 0 AND NOT a.attisdropped
+    UNION ALL SELECT 'index ' || indexdef FROM pg_indexes WHERE schemaname ~ '^mirror'
+    UNION ALL SELECT 'view ' || schemaname || viewname || viewowner || definition FROM pg_views WHERE schemaname ~ '^mirror'
+    UNION ALL SELECT 'matview ' || matviewname || matviewowner || definition FROM pg_matviews WHERE schemaname ~ '^mirror'
+    UNION ALL SELECT 'schema ' || nspname || coalesce(nspacl::text, '') FROM pg_namespace WHERE nspname ~ '^mirror' AND nspname <> 'mirror'
     UNION ALL SELECT 'constraint ' || conrelid::regclass || ' ' || pg_get_constraintdef(oid)
         FROM pg_constraint WHERE connamespace = 'mirror'::regnamespace
     UNION ALL SELECT 'policy ' || tablename || ' ' || policyname || ' ' || coalesce(qual, '') FROM pg_policies
@@ -19,7 +22,9 @@ SELECT string_agg(line, E'\n' ORDER BY line) AS schema FROM (
     UNION ALL SELECT 'function ' || proname || ' ' || proowner::regrole || ' ' || proacl::text FROM pg_proc
         WHERE pronamespace = 'mirror'::regnamespace
     UNION ALL SELECT 'grant ' || relname || ' ' || coalesce(relacl::text, '') || relrowsecurity || relforcerowsecurity
-        FROM pg_class WHERE relnamespace = 'mirror'::regnamespace AND relkind = 'r'
+        FROM pg_class WHERE relnamespace IN (SELECT ours.oid FROM pg_namespace ours WHERE nspname ~ '^mirror') AND relkind IN ('r', 'v', 'm')
+    UNION ALL SELECT 'column grant ' || attrelid::regclass || ' ' || attname || ' ' || attacl::text
+        FROM pg_attribute WHERE attrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'mirror'::regnamespace) AND attacl IS NOT NULL
 ) AS everything";
 
 async fn schema(url: &str) -> String {

@@ -10,8 +10,9 @@ use crate::store::sample::{Mirror, connect, register, rich, said};
 async fn tables(mirror: &Mirror) -> Vec<(String, &'static str)> {
     let names = texts(
         &mirror.database.owner_url,
-        "SELECT table_name::text AS text FROM information_schema.columns
-        WHERE table_schema = 'mirror' AND column_name = 'tenant_id' ORDER BY 1",
+        "SELECT table_name::text AS text FROM information_schema.columns JOIN information_schema.tables
+            USING (table_schema, table_name)
+        WHERE table_schema = 'mirror' AND table_type = 'BASE TABLE' AND column_name = 'tenant_id' ORDER BY 1",
     )
     .await;
     let mut tables: Vec<_> = names.into_iter().map(|name| (name, "tenant_id")).collect();

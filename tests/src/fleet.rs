@@ -9,12 +9,12 @@ use listener::Listener;
 use queue::{Job, Producer, QueueName};
 use secrecy::SecretString;
 use simulator::{Config, Simulator, World};
-use store::{Credentials, Login, NewInstance, Store};
+use store::{CacheConfig, Credentials, Login, NewInstance, Store};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use worker::Applied;
 
-use crate::{TestDatabase, database, queue_config, store_for};
+use crate::{TestDatabase, cached_store_for, database, queue_config, store_for};
 
 /// What a test's fleet is made of.
 #[derive(Clone, Debug)]
@@ -66,6 +66,11 @@ pub struct TestFleet {
     workers: Vec<(CancellationToken, JoinHandle<()>)>,
 }
 
+/// Beside the queues, as the processes keep it.
+fn cache_in(queues: &queue::Config) -> CacheConfig {
+    CacheConfig { url: queues.url.clone(), prefix: queues.prefix.clone() }
+}
+
 /// How long anything may take before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -78,7 +83,7 @@ impl TestFleet {
     /// A fleet of this make.
     pub async fn with(options: FleetOptions) -> Self {
         let (database, queues) = (database().await, queue_config().await);
-        let store = store_for(&database, 4).await;
+        let store = cached_store_for(&database, 4, cache_in(&queues)).await;
         let producer = Producer::connect(&queues).await.expect("Redis answers");
         let budgets = Budgets::connect(&queues.url, &queues.prefix).await.expect("Redis answers");
         let jira = Config { observer: contract::observer(contract::Judge::Both), ..options.jira.clone() };
@@ -141,7 +146,7 @@ impl TestFleet {
     pub async fn start_worker(&mut self) {
         let shutdown = self.shutdown.child_token();
         let worker = worker::Worker {
-            store: store_for(&self.database, 1).await,
+            store: cached_store_for(&self.database, 1, cache_in(&self.queues)).await,
             producer: self.producer.clone(),
             queues: self.queues.clone(),
             clients: self.clients(),

@@ -6,8 +6,8 @@ use crate::{
     context::Context,
     failure::Failure,
     jobs::{
-        backfill, backfill_project, census, census_project, keep_webhook, poll_updates, reconcile, revisit,
-        sync_directory, sync_issue, sync_touched,
+        backfill, backfill_project, census, census_project, keep_webhook, poll_updates, reconcile, refresh_views,
+        revisit, sync_directory, sync_issue, sync_touched,
     },
 };
 
@@ -36,6 +36,7 @@ pub(crate) async fn run(ctx: &Context, envelope: &Envelope) -> Result<Outcome, F
         }
         Job::Reconcile { instance, sample } => reconcile::run(ctx, *instance, *sample).await,
         Job::Revisit { instance } => revisit::run(ctx, *instance).await,
+        Job::RefreshViews => refresh_views::run(ctx).await,
         Job::Probe { .. } => Ok(Outcome::Done),
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod census_project;
 pub(crate) mod keep_webhook;
 pub(crate) mod poll_updates;
 pub(crate) mod reconcile;
+pub(crate) mod refresh_views;
 pub(crate) mod revisit;
 pub(crate) mod sync_directory;
 pub(crate) mod sync_issue;

@@ -112,6 +112,8 @@ pub enum Job {
         /// Which.
         instance: InstanceId,
     },
+    /// Refresh the materialized views, of all tenants at once.
+    RefreshViews,
     /// Do nothing: what an operator, a benchmark or a test asks for to see how the queue itself does.
     Probe {
         /// In whose name, so that pauses hold it, too.
@@ -147,6 +149,9 @@ pub enum Losses {
 fn a_hundred() -> u32 {
     Job::SAMPLE
 }
+/// On whose behalf the fleet works for itself. To the queue it is an instance like any other: it has its share, its line,
+/// and can be paused.
+pub const FLEET: InstanceId = InstanceId(Uuid::nil());
 
 /// Where a reading of updates stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -180,12 +185,13 @@ impl Job {
             Self::CensusProject { .. } => "census_project",
             Self::Reconcile { .. } => "reconcile",
             Self::Revisit { .. } => "revisit",
+            Self::RefreshViews => "refresh_views",
             Self::Probe { .. } => "probe",
         }
     }
 
     /// Every kind this process knows. What is not among them was enqueued by a newer one.
-    pub const KINDS: [&str; 12] = [
+    pub const KINDS: [&str; 13] = [
         "sync_touched",
         "sync_issue",
         "sync_directory",
@@ -197,13 +203,14 @@ impl Job {
         "census_project",
         "reconcile",
         "revisit",
+        "refresh_views",
         "probe",
     ];
 
     /// How many issues are compared field by field each night.
     pub const SAMPLE: u32 = 100;
 
-    /// On whose behalf.
+    /// On whose behalf; [`FLEET`] for what concerns all.
     pub fn instance(&self) -> InstanceId {
         match self {
             Self::SyncTouched { instance, .. }
@@ -218,6 +225,7 @@ impl Job {
             | Self::CensusProject { instance, .. }
             | Self::Reconcile { instance, .. }
             | Self::Probe { instance, .. } => *instance,
+            Self::RefreshViews => FLEET,
         }
     }
 
@@ -234,6 +242,7 @@ impl Job {
             | Self::Revisit { .. }
             | Self::Census { .. }
             | Self::Reconcile { .. }
+            | Self::RefreshViews
             | Self::Probe { .. } => 0,
         }
     }

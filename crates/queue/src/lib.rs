@@ -32,7 +32,7 @@ pub use dead_letter::{DeadLetter, Replayed};
 pub use envelope::{Envelope, JobId, MAX_JOB_BYTES};
 pub use error::Error;
 pub use history::Finished;
-pub use job::{Compared, Job, Losses, PollPage};
+pub use job::{Compared, FLEET, Job, Losses, PollPage};
 pub use listing::{JobState, Listed, Page};
 pub use policy::{Policy, QueueName};
 pub use producer::{Enqueued, Producer};

@@ -78,6 +78,7 @@ impl Job {
             CensusProject { instance, project, .. }    => on(Upkeep, Unique::unfinished(self, (instance, project)),              4, mins(5)),
             Reconcile { instance, .. }                 => on(Upkeep, Unique::unfinished(self, (instance, "all")),                4, mins(5)),
             Revisit { instance }                       => on(Upkeep, Unique::pending(self, (instance, "all")),                   4, mins(5)),
+            RefreshViews                               => on(Upkeep, Unique::unfinished(self, ("fleet", "all")),                 4, mins(5)),
             Probe { .. }                               => on(Bulk, Unique::Never,                                                4, mins(5)),
         }
     }

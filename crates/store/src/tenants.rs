@@ -2,7 +2,12 @@
 
 use domain::{Instance, InstanceId, Tenant, TenantId, valid_name};
 use entity::tenant;
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ActiveValue::Unchanged, FromQueryResult, QueryResult};
+use sea_orm::{
+    ActiveModelTrait,
+    ActiveValue::{Set, Unchanged},
+    FromQueryResult, QueryResult,
+    sqlx::{Postgres, pool::PoolConnection},
+};
 
 use crate::{Actor, Error, Store, TenantStore, instances::listed_instance, orm::sql};
 
@@ -32,6 +37,10 @@ impl<'s> System<'s> {
             Some(actor) => store.on_behalf_of(actor),
             None => store,
         }
+    }
+
+    pub(crate) async fn connection(&self) -> Result<PoolConnection<Postgres>, Error> {
+        self.store.connection().await
     }
 
     /// All tenants, by name.

@@ -95,7 +95,7 @@ async fn people_are_found_by_the_beginning_of_their_name() {
 async fn a_project_is_found_by_its_key() {
     let library = super::sample::Library::new(4).await;
     let tenant = &library.mirror.tenant;
-    let by_key = async |key: &str| tenant.project(library.instances[1], &key.parse().unwrap()).await.unwrap();
-    assert_eq!(by_key("ops").await.map(|project| project.name).as_deref(), Some("Operations"));
+    let by_key = async |key: &str| tenant.project_by_key(library.instances[1], &key.parse().unwrap()).await.unwrap();
+    assert_eq!(by_key("OPS").await.map(|project| project.name).as_deref(), Some("Operations"));
     assert_eq!(by_key("NONE").await, None);
 }

@@ -29,12 +29,23 @@ pub(crate) async fn run(
     if position.next.is_empty() && !position.listed_all {
         list(ctx, &site, &mut position).await?;
     }
-    let more = fetch(ctx, &site, &position).await?;
-    Ok(if more {
-        Outcome::Next(Job::BackfillProject { instance, project, run, page: page + 1 })
-    } else {
-        Outcome::Done
-    })
+    if fetch(ctx, &site, &position).await? {
+        return Ok(Outcome::Next(Job::BackfillProject { instance, project, run, page: page + 1 }));
+    }
+    if has_filled_much(ctx, &site, run).await? {
+        ctx.producer.enqueue(Job::RefreshViews).await?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// How many issues a backfill brings before people should not have to wait until the views' turn comes.
+const MANY: u64 = 1_000;
+
+/// Whether this was the last chain of a run that brought many issues.
+async fn has_filled_much(ctx: &Context, site: &Site, run: Uuid) -> Result<bool, Failure> {
+    let rows = ctx.store.tenant(site.instance.tenant).backfill_progress(site.instance.id).await?;
+    let ours = || rows.iter().filter(|row| row.run == run);
+    Ok(ours().all(store::BackfillRow::ended) && ours().map(|row| row.synced).sum::<u64>() >= MANY)
 }
 
 /// How often Jira may forget the way through one listing before somebody should look.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
 use domain::InstanceId;
-use queue::{Cancelled, Enqueued, Envelope, Error, Finished, Job, JobId, JobState, Listed, QueueName};
+use queue::{Cancelled, Enqueued, Envelope, Error, FLEET, Finished, Job, JobId, JobState, Listed, QueueName};
 use serde::Serialize;
 
 use super::{dead, instance};
@@ -329,6 +329,9 @@ pub(super) async fn names(house: &House) -> Result<Names, Failed> {
 
 impl Names {
     pub(super) fn of(&self, instance: InstanceId) -> String {
+        if instance == FLEET {
+            return "(fleet)".to_owned();
+        }
         self.0.get(&instance).cloned().unwrap_or_else(|| instance.to_string())
     }
 
