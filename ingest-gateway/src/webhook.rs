@@ -104,6 +104,9 @@ impl Gate {
         let done = match event {
             WebhookEvent::IssuesTouched { issues } => self.producer.touch(instance, &issues, Utc::now()).await,
             WebhookEvent::DirectoryTouched => self.producer.enqueue(Job::SyncDirectory { instance }).await.map(|_| ()),
+            WebhookEvent::SprintTouched { sprint } => {
+                self.producer.enqueue(Job::SyncSprint { instance, sprint }).await.map(|_| ())
+            }
             WebhookEvent::Ignored => return Ok(Verdict::Ignored),
         };
         done.map(|()| Verdict::Taken).map_err(|error| {

@@ -345,7 +345,7 @@ async fn a_backfill_goes_page_by_page_to_its_end() {
         }
         seen.extend(position.next.iter().map(|id| id.0));
         let mut tx = mirror.tenant.begin().await.unwrap();
-        let progress = tx.backfill_advance(&position).await.unwrap();
+        let progress = tx.backfill_advance(&position, position.next.len()).await.unwrap();
         tx.commit().await.unwrap();
         pages += 1;
         // Planning the same run again changes nothing.
@@ -384,11 +384,11 @@ async fn a_page_of_whoever_was_overtaken_leaves_nothing() {
     let fast = claim().await;
     let mut tx = mirror.tenant.begin().await.unwrap();
     tx.apply(mirror.instance, &[said(1, (1, 1), "a")]).await.unwrap();
-    assert!(matches!(tx.backfill_advance(&slow).await, Err(Error::Overtaken)));
+    assert!(matches!(tx.backfill_advance(&slow, slow.next.len()).await, Err(Error::Overtaken)));
     drop(tx);
     assert!(mirror.shown(1).await.is_none());
     let mut tx = mirror.tenant.begin().await.unwrap();
-    assert!(tx.backfill_advance(&fast).await.unwrap().finished);
+    assert!(tx.backfill_advance(&fast, fast.next.len()).await.unwrap().finished);
     tx.commit().await.unwrap();
 }
 
@@ -400,7 +400,7 @@ async fn another_run_takes_over_and_begins_anew() {
     let old = mirror.tenant.backfill_claim(mirror.instance, ProjectId(7), first).await.unwrap().unwrap();
     begin(&mirror, second).await;
     let mut tx = mirror.tenant.begin().await.unwrap();
-    assert!(matches!(tx.backfill_advance(&old).await, Err(Error::Overtaken)));
+    assert!(matches!(tx.backfill_advance(&old, old.next.len()).await, Err(Error::Overtaken)));
     drop(tx);
     assert_eq!(mirror.tenant.backfill_claim(mirror.instance, ProjectId(7), first).await.unwrap(), None);
     assert!(mirror.tenant.backfill_claim(mirror.instance, ProjectId(7), second).await.unwrap().is_some());

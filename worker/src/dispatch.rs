@@ -7,7 +7,7 @@ use crate::{
     failure::Failure,
     jobs::{
         backfill, backfill_project, census, census_project, keep_webhook, poll_updates, reconcile, refresh_views,
-        revisit, sync_directory, sync_issue, sync_touched,
+        revisit, sync_directory, sync_issue, sync_sprint, sync_touched,
     },
 };
 
@@ -15,6 +15,7 @@ pub(crate) async fn run(ctx: &Context, envelope: &Envelope) -> Result<Outcome, F
     match &envelope.job {
         Job::SyncTouched { instance, lane } => sync_touched::run(ctx, *instance, *lane).await,
         Job::SyncIssue { instance, issue } => sync_issue::run(ctx, *instance, *issue).await,
+        Job::SyncSprint { instance, sprint } => sync_sprint::run(ctx, *instance, *sprint).await,
         Job::SyncDirectory { instance } => sync_directory::run(ctx, *instance).await,
         Job::Backfill { instance, projects, since } => {
             let order = backfill::Order { run: envelope.id, projects, since: *since };

@@ -11,4 +11,5 @@ pub(crate) mod refresh_views;
 pub(crate) mod revisit;
 pub(crate) mod sync_directory;
 pub(crate) mod sync_issue;
+pub(crate) mod sync_sprint;
 pub(crate) mod sync_touched;

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use crate::IssueId;
+use crate::{IssueId, SprintId};
 
 /// What Jira says has happened, as far as we care.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +15,12 @@ pub enum WebhookEvent {
         /// One, or the two ends of a link.
         issues: Vec<IssueId>,
     },
-    /// A project, a person, a version or a sprint changed: read the directory again.
+    /// A sprint began, ended or was changed; its issues tell nothing of it.
+    SprintTouched {
+        /// Which.
+        sprint: SprintId,
+    },
+    /// A project, a person or a version changed: read the directory again.
     DirectoryTouched,
     /// Nothing that the mirror holds. Jira's set of events is open, so this is no error.
     Ignored,
@@ -42,6 +47,8 @@ struct Body<'a> {
     worklog: Option<&'a RawValue>,
     #[serde(rename = "issueLink", borrow, default)]
     link: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    sprint: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -88,6 +95,10 @@ impl WebhookEvent {
             let issues = body.issues();
             return Ok(if issues.is_empty() { Self::Ignored } else { Self::IssuesTouched { issues } });
         }
+        if event.starts_with("sprint_") {
+            let sprint = object::<Subject>(body.sprint).and_then(|sprint| sprint.id).filter(|id| *id > 0);
+            return Ok(sprint.map_or(Self::Ignored, |id| Self::SprintTouched { sprint: SprintId(id) }));
+        }
         Ok(if is_about_directory(&event) { Self::DirectoryTouched } else { Self::Ignored })
     }
 }
@@ -125,7 +136,7 @@ fn is_about_issues(event: &str) -> bool {
 }
 
 fn is_about_directory(event: &str) -> bool {
-    ["project_", "user_", "jira:version_", "sprint_", "issuetype_"].iter().any(|prefix| event.starts_with(prefix))
+    ["project_", "user_", "jira:version_", "issuetype_"].iter().any(|prefix| event.starts_with(prefix))
 }
 
 #[cfg(test)]
@@ -153,8 +164,11 @@ mod tests {
     #[test]
     fn the_rest_is_directory_or_ignored() {
         assert_eq!(parse(r#"{"webhookEvent":"project_updated","project":{"id":1}}"#), WebhookEvent::DirectoryTouched);
+        let sprint = r#"{"webhookEvent":"sprint_closed","sprint":{"id":38,"state":"closed"}}"#;
+        assert_eq!(parse(sprint), WebhookEvent::SprintTouched { sprint: SprintId(38) });
         for body in [
             "{}",
+            r#"{"webhookEvent":"sprint_closed"}"#,
             r#"{"webhookEvent":"board_created"}"#,
             r#"{"webhookEvent":"jira:issue_updated"}"#,
             r#"{"webhookEvent":"jira:issue_updated","issue":{"id":{"odd":1}}}"#,

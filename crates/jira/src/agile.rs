@@ -5,7 +5,7 @@ use domain::{ProjectId, Sprint, SprintId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::{Client, Error, lenient, meta::present, paging::Listing, reference::read};
+use crate::{Client, Error, lenient, meta::present, paging::Listing, reference::read, request::Request};
 
 /// The most that Jira gives of boards or sprints at once.
 const PAGE: usize = 50;
@@ -49,6 +49,21 @@ impl Client {
             // "The board does not support sprints"
             Err(Error::Refused { status: 400, .. }) => Ok(None),
             sprints => present(sprints),
+        }
+    }
+}
+
+impl Client {
+    /// One sprint, and when it was asked for; `None` for one that is gone or that the account may not see.
+    pub async fn sprint(&self, id: SprintId) -> Result<Option<(Sprint, DateTime<Utc>)>, Error> {
+        let url = self.at(&format!("/rest/agile/1.0/sprint/{id}"));
+        match self.send(Request::get(url, "/agile/sprint/{id}")).await {
+            Err(error) if error.is_absence() => Ok(None),
+            answer => {
+                let answer = answer?;
+                let told = answer.tell(sprint(answer.read("a sprint")?))?;
+                Ok(Some((told, answer.asked_at())))
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Everything the fleet can be asked to do. The policy of each kind stands in `policy.rs`.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use domain::{InstanceId, IssueId, ProjectId, ProjectKey};
+use domain::{InstanceId, IssueId, ProjectId, ProjectKey, SprintId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -27,6 +27,13 @@ pub enum Job {
         instance: InstanceId,
         /// Which.
         issue: IssueId,
+    },
+    /// Read one sprint again.
+    SyncSprint {
+        /// Whose.
+        instance: InstanceId,
+        /// Which.
+        sprint: SprintId,
     },
     /// Read projects, users and fields again.
     SyncDirectory {
@@ -176,6 +183,7 @@ impl Job {
         match self {
             Self::SyncTouched { .. } => "sync_touched",
             Self::SyncIssue { .. } => "sync_issue",
+            Self::SyncSprint { .. } => "sync_sprint",
             Self::SyncDirectory { .. } => "sync_directory",
             Self::Backfill { .. } => "backfill",
             Self::BackfillProject { .. } => "backfill_project",
@@ -191,9 +199,10 @@ impl Job {
     }
 
     /// Every kind this process knows. What is not among them was enqueued by a newer one.
-    pub const KINDS: [&str; 13] = [
+    pub const KINDS: [&str; 14] = [
         "sync_touched",
         "sync_issue",
+        "sync_sprint",
         "sync_directory",
         "backfill",
         "backfill_project",
@@ -215,6 +224,7 @@ impl Job {
         match self {
             Self::SyncTouched { instance, .. }
             | Self::SyncIssue { instance, .. }
+            | Self::SyncSprint { instance, .. }
             | Self::SyncDirectory { instance }
             | Self::Backfill { instance, .. }
             | Self::BackfillProject { instance, .. }
@@ -236,6 +246,7 @@ impl Job {
             Self::PollUpdates { page, .. } => page.as_ref().map_or(0, |page| page.number),
             Self::SyncTouched { .. }
             | Self::SyncIssue { .. }
+            | Self::SyncSprint { .. }
             | Self::SyncDirectory { .. }
             | Self::Backfill { .. }
             | Self::KeepWebhook { .. }

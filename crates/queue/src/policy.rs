@@ -69,6 +69,7 @@ impl Job {
             //                                         waits in  asked for once while ..                                  attempts  limit
             SyncTouched { instance, lane }             => on(Live, Unique::pending(self, (instance, lane)),                      4, secs(60)),
             SyncIssue { instance, issue }              => on(Upkeep, Unique::unfinished(self, (instance, issue)),                4, secs(60)),
+            SyncSprint { instance, sprint }            => on(Live, Unique::pending(self, (instance, sprint)),                    4, secs(60)),
             SyncDirectory { instance }                 => on(Bulk, Unique::pending(self, (instance, "all")),                     4, mins(5)),
             Backfill { instance, .. }                  => on(Bulk, Unique::unfinished(self, (instance, "all")),                  4, mins(5)),
             BackfillProject { instance, project, .. }  => on(Bulk, Unique::unfinished(self, (instance, project)),                4, mins(5)),

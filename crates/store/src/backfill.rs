@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use crate::{Error, TenantStore, TenantTx, orm::sql};
 
-/// As many issues as Jira answers in one request.
-const PAGE: usize = 100;
+/// As many issues as one claim may work at: whoever claims next sees whether the run was cancelled.
+const TURN: usize = 1_000;
 
 /// A project's backfill to be begun.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct BackfillPosition {
     pub project: ProjectId,
     /// Only issues created on or after this day.
     pub since: Option<NaiveDate>,
-    /// The issues to fetch next, at most a hundred; empty when the listing must go on first, or is at its end.
+    /// The issues to fetch next, at most a thousand; empty when the listing must go on first, or is at its end.
     pub next: Vec<IssueId>,
     /// The way to the next part of the listing.
     pub next_token: Option<String>,
@@ -108,7 +108,7 @@ impl TenantStore {
             SET fence = fence + 1, state = 'running', reason = NULL, updated_at = now()
             WHERE tenant_id = $1 AND instance_id = $2 AND stream = $3 AND run = $4
                 AND state IN ('waiting', 'running')
-            RETURNING since, listing[done + 1 : done + 100] AS next, next_token, listed_all, fence")
+            RETURNING since, listing[done + 1 : done + 1000] AS next, next_token, listed_all, fence")
         .bind(self.id().0)
         .bind(instance.0)
         .bind(stream(project))
@@ -228,7 +228,7 @@ impl TenantTx {
         position.listed_all = next_token.is_none();
         position.next_token = next_token;
         position.next = ids;
-        position.next.truncate(PAGE);
+        position.next.truncate(TURN);
         Ok(())
     }
 
@@ -250,9 +250,13 @@ impl TenantTx {
         Ok(row.ok_or(Error::Overtaken)?.try_get("restarts")?)
     }
 
-    /// Counts `position.next` as done: the last statement of a page's transaction. [`Error::Overtaken`] when somebody else
-    /// has claimed the project; the transaction must then be dropped.
-    pub async fn backfill_advance(&mut self, position: &BackfillPosition) -> Result<BackfillProgress, Error> {
+    /// Counts the following `count` issues as done: the last statement of a page's transaction. [`Error::Overtaken`] when
+    /// somebody else has claimed the project; the transaction must then be dropped.
+    pub async fn backfill_advance(
+        &mut self,
+        position: &BackfillPosition,
+        count: usize,
+    ) -> Result<BackfillProgress, Error> {
         let row = sql("/* backfill.advance */ UPDATE mirror.sync_watermarks
             SET done = done + $5, synced = synced + $5, page = page + 1, updated_at = now(),
                 state = CASE WHEN listed_all AND done + $5 >= coalesce(cardinality(listing), 0)
@@ -265,7 +269,7 @@ impl TenantTx {
         .bind(position.instance.0)
         .bind(stream(position.project))
         .bind(position.fence)
-        .bind(i32::try_from(position.next.len()).unwrap_or(i32::MAX))
+        .bind(i32::try_from(count).unwrap_or(i32::MAX))
         .fetch_optional(self.connection())
         .await?;
         progress(&row.ok_or(Error::Overtaken)?)

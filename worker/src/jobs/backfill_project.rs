@@ -1,7 +1,8 @@
-//! One page of one project's backfill, and which page comes next.
+//! Some pages of one project's backfill, and which page comes next.
 //!
 //! Ids are listed in the order of creation, thousands a request, and kept beside the position; issues are then fetched a
-//! hundred at a time. Rows and position are one transaction, so a crash repeats at most the page it interrupted.
+//! hundred at a time, the next hundred while the last is written. Rows and position are one transaction, so a crash repeats
+//! at most the two pages it interrupted.
 
 use domain::{InstanceId, IssueId, ProjectId};
 use jira::{Hydrated, Priority};
@@ -29,8 +30,9 @@ pub(crate) async fn run(
     if position.next.is_empty() && !position.listed_all {
         list(ctx, &site, &mut position).await?;
     }
-    if fetch(ctx, &site, &position).await? {
-        return Ok(Outcome::Next(Job::BackfillProject { instance, project, run, page: page + 1 }));
+    let (pages, finished) = take_turn(ctx, &site, &position).await?;
+    if !finished {
+        return Ok(Outcome::Next(Job::BackfillProject { instance, project, run, page: page + pages }));
     }
     if has_filled_much(ctx, &site, run).await? {
         ctx.producer.enqueue(Job::RefreshViews).await?;
@@ -76,40 +78,73 @@ async fn restart(ctx: &Context, site: &Site, position: &mut BackfillPosition) ->
     if restarts > RESTARTS { Err(jira::Error::TokenExpired.into()) } else { Ok(()) }
 }
 
-/// Fetches the next hundred and applies them together with the new position; says whether anything is left.
-async fn fetch(ctx: &Context, site: &Site, position: &BackfillPosition) -> Result<bool, Failure> {
-    let (instance, ids): (_, &[IssueId]) = (site.instance.id, &position.next);
-    let mut answer = if ids.is_empty() { None } else { Some(site.jira(Priority::Bulk).hydrate(ids).await?) };
-    if let Some(answer) = &answer {
-        quarantine(ctx, instance, answer).await?;
-    }
-    let progress = match (apply(ctx, site, position, answer.as_ref()).await, &mut answer) {
-        // What can be stored is, what cannot is quarantined; only then does the position move.
-        (Err(Failure::Store(error)), Some(answer)) if error.is_about_content() => {
-            put_storable(ctx, site, answer).await?;
-            quarantine(ctx, instance, answer).await?;
-            apply(ctx, site, position, None).await?
-        }
-        (done, _) => done?,
+/// As many issues as Jira answers in one request.
+const PAGE: usize = 100;
+
+/// Fetches and applies what the position points at, page by page; says how many pages that were, and whether it was all.
+async fn take_turn(ctx: &Context, site: &Site, position: &BackfillPosition) -> Result<(u64, bool), Failure> {
+    let mut pages = position.next.chunks(PAGE);
+    let Some(first) = pages.next() else {
+        return Ok((1, apply(ctx, site, position, (None, 0)).await?.finished));
     };
-    let expected = progress.expected.map_or_else(|| "?".to_owned(), |count| count.to_string());
-    tracing::info!(project.id = %position.project, "Synced {}/{} issues", progress.synced, expected);
-    Ok(!progress.finished)
+    let mut fetched = Some(fetch(site, first).await?);
+    let (mut done, mut finished) = (0, false);
+    while let Some(answer) = fetched.take() {
+        let coming = async {
+            match pages.next() {
+                Some(ids) => fetch(site, ids).await.map(Some),
+                None => Ok(None),
+            }
+        };
+        // Two ways of waiting at once: PostgreSQL writes this page while Jira is asked for the next.
+        let (progress, coming) = tokio::join!(put(ctx, site, position, answer), coming);
+        let progress = progress?;
+        (done, finished) = (done + 1, progress.finished);
+        let expected = progress.expected.map_or_else(|| "?".to_owned(), |count| count.to_string());
+        tracing::info!(project.id = %position.project, "Synced {}/{} issues", progress.synced, expected);
+        fetched = coming?;
+    }
+    Ok((done, finished))
 }
 
-/// An answer and the position after it, in one transaction.
+/// Some issues, and what Jira says about them.
+struct Page {
+    count: usize,
+    answer: Hydrated,
+}
+
+async fn fetch(site: &Site, ids: &[IssueId]) -> Result<Page, Failure> {
+    Ok(Page { count: ids.len(), answer: site.jira(Priority::Bulk).hydrate(ids).await? })
+}
+
+/// Applies a page; what Jira or the mirror cannot handle is set aside.
+async fn put(ctx: &Context, site: &Site, position: &BackfillPosition, page: Page) -> Result<BackfillProgress, Failure> {
+    let (instance, Page { count, mut answer }) = (site.instance.id, page);
+    quarantine(ctx, instance, &answer).await?;
+    match apply(ctx, site, position, (Some(&answer), count)).await {
+        // What can be stored is, what cannot is quarantined; only then does the position move.
+        Err(Failure::Store(error)) if error.is_about_content() => {
+            put_storable(ctx, site, &mut answer).await?;
+            quarantine(ctx, instance, &answer).await?;
+            apply(ctx, site, position, (None, count)).await
+        }
+        done => done,
+    }
+}
+
+/// An answer and the position after so many issues, in one transaction.
 async fn apply(
     ctx: &Context,
     site: &Site,
     position: &BackfillPosition,
-    answer: Option<&Hydrated>,
+    (answer, count): (Option<&Hydrated>, usize),
 ) -> Result<BackfillProgress, Failure> {
     let mut tx = begin(ctx, site).await?;
     if let Some(answer) = answer {
         tx.apply(site.instance.id, &answer.snapshots).await?;
         tx.mark_missing(site.instance.id, &answer.absent, answer.observed_at).await?;
     }
-    let progress = tx.backfill_advance(position).await?;
+    let progress = tx.backfill_advance(position, count).await?;
     tx.commit().await?;
     Ok(progress)
 }

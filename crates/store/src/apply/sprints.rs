@@ -44,6 +44,17 @@ impl TenantTx {
         self.apply_told(instance, sprints.iter().map(|sprint| Told::new(sprint, observed_at))).await
     }
 
+    /// Removes a sprint that Jira does not show any more. Issues that were in it still name it.
+    pub async fn forget_sprint(&mut self, instance: InstanceId, sprint: SprintId) -> Result<(), Error> {
+        sql("/* sprints.forget */ DELETE FROM mirror.sprints WHERE tenant_id = $1 AND instance_id = $2 AND id = $3")
+            .bind(self.tenant.0)
+            .bind(instance.0)
+            .bind(sprint.0)
+            .execute(self.connection())
+            .await?;
+        Ok(())
+    }
+
     pub(super) async fn apply_told(
         &mut self,
         instance: InstanceId,
