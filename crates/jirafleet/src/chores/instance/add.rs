@@ -102,6 +102,7 @@ async fn prove(
         poll_interval: Duration::from_secs(add.poll_interval),
         requests_per_minute: add.requests_per_minute,
         created_at: Utc::now(),
+        time_zone: None,
     };
     offer.prove(house, &candidate).await.map_err(|Unproven { error, so }| {
         let next = match &error {
