@@ -70,6 +70,7 @@ CREATE TABLE mirror.censuses (
 );
 
 COMMENT ON COLUMN mirror.censuses.state IS 'held: too much would go at once; left: the project is no longer listed';
+COMMENT ON COLUMN mirror.censuses.absent IS 'not shown when asked for, and not marked yet';
 COMMENT ON COLUMN mirror.censuses.fence IS 'counts who claimed the row; whoever has a lower number is refused';
 
 CREATE TABLE mirror.roll_calls (

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use domain::{Instance, InstanceState, Tenant, TenantId};
+use domain::{Instance, Tenant, TenantId};
 use queue::{Enqueued, FLEET, Job, Producer};
 use store::Store;
 use tokio::sync::watch;
@@ -103,8 +103,15 @@ impl FanOut {
 
     async fn instances_jobs(&self, line: &Line, since: Since, until: i64) -> Result<Vec<Job>, Failure> {
         let system = self.store.system();
-        let (tenants, instances) = tokio::try_join!(system.tenants(), system.instances())?;
-        Ok(jobs(line, &working(&tenants, &instances), since, until))
+        let (tenants, mut instances) = tokio::try_join!(system.tenants(), system.instances())?;
+        if line.heeds_webhooks() {
+            let webhooks = system.webhooks().await?;
+            for instance in &mut instances {
+                let health = webhooks.get(&instance.id).map(|webhook| webhook.health).unwrap_or_default();
+                instance.poll_interval = health.poll_every(instance.poll_interval);
+            }
+        }
+        Ok(jobs(line, &working(line, &tenants, &instances), since, until))
     }
 }
 
@@ -117,13 +124,10 @@ fn fleet_jobs(line: &Line, interval: i64, since: Since, until: i64) -> Vec<Job> 
     is_due.then(|| (line.job)(FLEET)).into_iter().collect()
 }
 
-/// The active instances of tenants that are not suspended.
-fn working<'a>(tenants: &[Tenant], instances: &'a [Instance]) -> Vec<&'a Instance> {
+/// The instances that a line is for, of tenants that are not suspended.
+fn working<'a>(line: &Line, tenants: &[Tenant], instances: &'a [Instance]) -> Vec<&'a Instance> {
     let paying: HashSet<TenantId> = tenants.iter().filter(|tenant| !tenant.suspended).map(|tenant| tenant.id).collect();
-    instances
-        .iter()
-        .filter(|instance| instance.state == InstanceState::Active && paying.contains(&instance.tenant))
-        .collect()
+    instances.iter().filter(|instance| line.is_for(&instance.state) && paying.contains(&instance.tenant)).collect()
 }
 
 /// One job for each instance whose turn came.
@@ -138,7 +142,7 @@ fn jobs(line: &Line, instances: &[&Instance], since: Since, until: i64) -> Vec<J
 #[cfg(test)]
 mod tests {
     use chrono::{DateTime, Utc};
-    use domain::{InstanceId, Site};
+    use domain::{InstanceId, InstanceState, Site};
 
     use crate::timetable::TIMETABLE;
 
@@ -172,8 +176,10 @@ mod tests {
             instance(&paying, InstanceState::Suspended { reason: "token refused".into() }),
             instance(&suspended, InstanceState::Active),
         ];
-        let working = working(&[paying, suspended], &instances);
-        assert_eq!(working, [&instances[0]]);
+        let tenants = [paying, suspended];
+        let line = |name: &str| TIMETABLE.iter().find(|line| line.name == name).expect("a line of that name");
+        assert_eq!(working(line("poll"), &tenants, &instances), [&instances[0]]);
+        assert_eq!(working(line("revisit"), &tenants, &instances), [&instances[2]]);
     }
 
     #[test]

@@ -4,9 +4,11 @@
 
 use std::{str::FromStr, time::Duration};
 
+use chrono::{DateTime, NaiveDate, TimeDelta, TimeZone, Utc};
+use chrono_tz::Tz;
 use cron::Schedule;
-use domain::{Instance, InstanceId};
-use queue::Job;
+use domain::{Instance, InstanceId, InstanceState};
+use queue::{Compared, Job, Losses};
 
 use crate::Error;
 
@@ -33,6 +35,34 @@ pub(crate) const TIMETABLE: &[Line] = &[
         at_start: AtStart::Everyone,
         job: |_fleet| Job::RefreshViews,
     },
+    Line {
+        name: "census",
+        cron: "0 * * * * *",
+        every: Every::Fixed(Duration::from_secs(24 * 3600)),
+        at_start: AtStart::WhoIsDue,
+        job: |instance| Job::Census { instance, projects: Vec::new(), compared: Compared::Ids, losses: Losses::Hold },
+    },
+    Line {
+        name: "reconcile",
+        cron: "0 * * * * *",
+        every: Every::DayAt(2),
+        at_start: AtStart::WhoIsDue,
+        job: |instance| Job::Reconcile { instance, sample: Job::SAMPLE },
+    },
+    Line {
+        name: "webhook",
+        cron: "0 * * * * *",
+        every: Every::Fixed(Duration::from_secs(24 * 3600)),
+        at_start: AtStart::WhoIsDue,
+        job: |instance| Job::KeepWebhook { instance },
+    },
+    Line {
+        name: "revisit",
+        cron: "0/30 * * * * *",
+        every: Every::WhileSuspended(Duration::from_secs(600)),
+        at_start: AtStart::WhoIsDue,
+        job: |instance| Job::Revisit { instance },
+    },
 ];
 
 /// One line: at each tick of `cron`, one job for each active instance whose turn came since the tick before, or one for
@@ -52,10 +82,14 @@ pub(crate) struct Line {
 
 /// Who is due, and how often.
 pub(crate) enum Every {
-    /// Every instance, as often as it says.
+    /// Every instance, as often as it says and its webhooks allow.
     PollInterval,
     /// Every instance, the same for all.
     Fixed(Duration),
+    /// Every suspended instance, the same for all.
+    WhileSuspended(Duration),
+    /// Once a day, when the clocks in the instance's own zone show this full hour.
+    DayAt(u32),
     /// Once for the whole fleet.
     Fleet(Duration),
 }
@@ -79,19 +113,34 @@ impl Line {
     /// Turns lie a fixed interval apart, shifted by a number that belongs to the instance, so that a thousand instances
     /// with the same interval are spread over it. No memory is needed, and all schedulers agree.
     pub(crate) fn is_due(&self, instance: &Instance, after: i64, until: i64) -> bool {
-        let interval = whole_seconds(match self.every {
+        let interval = match self.every {
+            Every::DayAt(hour) => return day_at(hour, zone(instance), until).is_some_and(|turn| turn > after),
             Every::PollInterval => instance.poll_interval,
-            Every::Fixed(interval) | Every::Fleet(interval) => interval,
-        });
+            Every::Fixed(interval) | Every::WhileSuspended(interval) | Every::Fleet(interval) => interval,
+        };
+        let interval = whole_seconds(interval);
         has_turned(interval, shift(instance.id, interval), after, until)
+    }
+
+    /// Whether it is a line for instances in this state.
+    pub(crate) fn is_for(&self, state: &InstanceState) -> bool {
+        match self.every {
+            Every::WhileSuspended(_) => matches!(state, InstanceState::Suspended { .. }),
+            _ => *state == InstanceState::Active,
+        }
     }
 
     /// How often the fleet is due, in a line that is for the fleet.
     pub(crate) fn fleet_interval(&self) -> Option<i64> {
         match self.every {
             Every::Fleet(interval) => Some(whole_seconds(interval)),
-            Every::PollInterval | Every::Fixed(_) => None,
+            _ => None,
         }
+    }
+
+    /// Whether how often an instance is due depends on its webhooks.
+    pub(crate) fn heeds_webhooks(&self) -> bool {
+        matches!(self.every, Every::PollInterval)
     }
 }
 
@@ -115,12 +164,32 @@ fn shift(instance: InstanceId, interval: i64) -> i64 {
     i64::try_from(random).unwrap_or_default() % interval
 }
 
+/// UTC until an instance's zone is known, or where it is none that we know.
+fn zone(instance: &Instance) -> Tz {
+    instance.time_zone.as_deref().and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC)
+}
+
+/// The last time, not later than `until`, at which clocks in this zone showed this full hour.
+fn day_at(hour: u32, zone: Tz, until: i64) -> Option<i64> {
+    let today = DateTime::<Utc>::from_timestamp(until, 0)?.with_timezone(&zone).date_naive();
+    let turns = [today, today.pred_opt()?].map(|day| shown(hour, zone, day));
+    turns.into_iter().flatten().find(|turn| *turn <= until)
+}
+
+/// When clocks show a full hour on a day: the first time where they show it twice, and where they skip it the moment at
+/// which they do.
+fn shown(hour: u32, zone: Tz, day: NaiveDate) -> Option<i64> {
+    let wanted = day.and_hms_opt(hour, 0, 0)?;
+    let quarters = (0..=12).map(|quarters| wanted + TimeDelta::minutes(15 * quarters));
+    quarters.filter_map(|time| zone.from_local_datetime(&time).earliest()).map(|time| time.timestamp()).next()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
     use chrono::DateTime;
-    use domain::{InstanceState, Site, TenantId};
+    use domain::{Site, TenantId};
 
     use super::*;
 
@@ -188,6 +257,44 @@ mod tests {
         assert!(poll.is_due(&acme, START, START + 6000));
         assert!(!poll.is_due(&acme, START, START));
         assert!(!poll.is_due(&acme, START + 60, START));
+    }
+
+    /// When an instance of this zone is reconciled in the two days from this instant on, in UTC.
+    fn nights(zone: Option<&str>, from: &str) -> Vec<String> {
+        let acme = Instance { time_zone: zone.map(str::to_owned), ..instance(60) };
+        let from = from.parse::<DateTime<Utc>>().expect("an instant").timestamp();
+        let ticks = (from..from + 2 * 24 * 3600).step_by(60);
+        let due = ticks.filter(|tick| line("reconcile").is_due(&acme, tick - 60, *tick));
+        due.map(|tick| DateTime::from_timestamp(tick, 0).expect("in range").format("%d %H:%M").to_string()).collect()
+    }
+
+    #[test]
+    fn a_night_is_two_oclock_in_the_instances_own_zone() {
+        for (zone, expected) in [
+            (None, ["10 02:00", "11 02:00"]),
+            (Some("Nowhere/Land"), ["10 02:00", "11 02:00"]),
+            (Some("Europe/Berlin"), ["10 01:00", "11 01:00"]),
+            (Some("Asia/Kathmandu"), ["10 20:15", "11 20:15"]),
+            (Some("Pacific/Kiritimati"), ["10 12:00", "11 12:00"]),
+        ] {
+            assert_eq!(nights(zone, "2026-02-10T00:00:00Z"), expected, "{zone:?}");
+        }
+    }
+
+    #[test]
+    fn a_night_whose_hour_is_skipped_or_comes_twice_is_one_night() {
+        let berlin = Some("Europe/Berlin");
+        assert_eq!(nights(berlin, "2026-03-28T12:00:00Z"), ["29 01:00", "30 00:00"], "02:00 became 03:00");
+        assert_eq!(nights(berlin, "2026-10-24T12:00:00Z"), ["25 00:00", "26 01:00"], "02:00 came twice");
+        assert_eq!(nights(Some("America/New_York"), "2026-03-07T12:00:00Z"), ["08 07:00", "09 06:00"]);
+    }
+
+    #[test]
+    fn a_clock_that_stood_still_makes_up_for_one_night() {
+        let acme = instance(60);
+        let line = line("reconcile");
+        assert!(line.is_due(&acme, START, START + 5 * 24 * 3600));
+        assert!(!line.is_due(&acme, START, START));
     }
 
     #[test]

@@ -19,10 +19,10 @@ pub(crate) fn binary() -> PathBuf {
 }
 
 /// A worker process of a fleet; killed when dropped.
-struct WorkerProcess(Child);
+pub(crate) struct WorkerProcess(Child);
 
 impl WorkerProcess {
-    fn start(fleet: &TestFleet, key_file: &std::path::Path) -> Self {
+    pub(crate) fn start(fleet: &TestFleet, key_file: &std::path::Path) -> Self {
         let child = Command::new(binary())
             .args(["worker", "--queues", "live=2,bulk=1,upkeep=1", "--lease", "2", "--metrics-listen", "127.0.0.1:0"])
             .env("JIRAFLEET_DATABASE_URL", &fleet.database.app_url)
@@ -87,7 +87,7 @@ async fn finished(fleet: &TestFleet) -> bool {
 }
 
 /// Waits for another process, which can only be watched by what it writes.
-async fn until<F: Future<Output = bool>>(reached: impl Fn() -> F) {
+pub(crate) async fn until<F: Future<Output = bool>>(reached: impl Fn() -> F) {
     let watch = async {
         let mut tick = tokio::time::interval(Duration::from_millis(10));
         while !reached().await {

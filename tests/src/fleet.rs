@@ -1,15 +1,15 @@
 //! A whole fleet in this process: gateway, worker and what they need, against a simulated Jira.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use chrono::Utc;
 use domain::{Instance, IssueId, IssueSnapshot, Site, SiteRules};
 use jira::{Atlassian, Budgets, Clients};
 use listener::Listener;
-use queue::{Job, Producer, QueueName};
+use queue::{Compared, Job, Losses, Producer, QueueName};
 use secrecy::SecretString;
 use simulator::{Config, Simulator, World};
-use store::{CacheConfig, Credentials, Login, NewInstance, Store};
+use store::{CacheConfig, CensusRow, Credentials, Login, NewInstance, Store};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use worker::Applied;
@@ -187,6 +187,30 @@ impl TestFleet {
         let job = Job::PollUpdates { instance: self.instance.id, page: None };
         self.producer.enqueue(job).await.expect("Redis answers");
         self.drain().await;
+    }
+
+    /// Calls the roll of every project and waits until that is done.
+    pub async fn census(&self) {
+        self.ask_for_census(Compared::Ids, Losses::Hold).await;
+    }
+
+    /// The same, as an operator would ask for it.
+    pub async fn ask_for_census(&self, compared: Compared, losses: Losses) {
+        let job = Job::Census { instance: self.instance.id, projects: Vec::new(), compared, losses };
+        self.producer.enqueue(job).await.expect("Redis answers");
+        self.drain().await;
+    }
+
+    /// Compares so many issues with Jira, puts right what drifted, and waits until that is done.
+    pub async fn reconcile(&self, sample: u32) {
+        self.producer.enqueue(Job::Reconcile { instance: self.instance.id, sample }).await.expect("Redis answers");
+        self.drain().await;
+    }
+
+    /// What became of the last census of each project, by the projects' keys.
+    pub async fn censuses(&self) -> BTreeMap<String, CensusRow> {
+        let rows = self.store.tenant(self.instance.tenant).census_rows(self.instance.id).await;
+        rows.expect("PostgreSQL answers").into_iter().map(|row| (row.project_key.clone(), row)).collect()
     }
 
     /// Waits until all webhooks are answered and every queue is empty: nothing ready, running or delayed.

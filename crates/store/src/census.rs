@@ -47,7 +47,7 @@ pub struct CensusPosition {
     pub listed: u64,
     /// How many issues Jira counts, once it was asked.
     pub expected: Option<u64>,
-    /// How many of the unlisted were not shown when asked for.
+    /// How many of the unlisted were not shown when asked for, and are not marked yet.
     pub absent: u64,
     /// When it was planned, by the database's clock.
     pub began_at: DateTime<Utc>,

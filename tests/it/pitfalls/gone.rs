@@ -18,9 +18,9 @@ async fn touch(fleet: &TestFleet, issues: &[IssueId]) {
     fleet.drain().await;
 }
 
-/// Deleted issues and worklogs live on in a mirror that only asks for updates. Held: the webhook of a deletion hides an
-/// issue at once, an issue that is merely hidden comes back, and Jira's feed of deleted worklogs is read. Not held:
-/// that a deletion nobody told of is found.
+/// Deleted issues and worklogs live on in a mirror that only asks for updates. The webhook of a deletion hides an issue at
+/// once, one that nobody told of is found when the roll is called, an issue that is merely hidden comes back, and Jira's
+/// feed of deleted worklogs is read.
 #[tokio::test]
 async fn p07_what_was_deleted_does_not_live_on() {
     let fleet = TestFleet::start().await;
@@ -38,6 +38,16 @@ async fn p07_what_was_deleted_does_not_live_on() {
     world.unhide(&hidden).unwrap();
     touch(&fleet, &[id]).await;
     assert!(fleet.row(&hidden).await.is_some(), "what was not seen was never called deleted");
+    fleet.lose_webhooks();
+    let told_by_nobody = world.create("ACME", "deleted unseen").unwrap();
+    let id = issue_id(world.issue_id(&told_by_nobody).unwrap());
+    touch(&fleet, &[id]).await;
+    world.delete(&told_by_nobody).unwrap();
+    fleet.poll().await;
+    assert!(fleet.row(&told_by_nobody).await.is_some(), "a poll is blind to it");
+    fleet.census().await;
+    assert!(fleet.row(&told_by_nobody).await.is_none());
+    fleet.assert_mirror_equals_jira().await;
 
     let desk = Desk::start(Config { issues: 3, ..Default::default() }).await;
     let (key, since) = (desk.world.issue_keys()[0].clone(), desk.world.now());

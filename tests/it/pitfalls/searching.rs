@@ -132,9 +132,8 @@ async fn p06_an_issue_that_the_search_does_not_find_is_not_deleted() {
     fleet.assert_mirror_equals_jira().await;
 }
 
-/// A listing came to its end as if all were well, with a third of a large project missing. Held: an operator sees fewer
-/// issues than Jira counts, nothing is hidden for it, and the next backfill fills the gap. Not held: that somebody
-/// looks by himself.
+/// A listing came to its end as if all were well, with a third of a large project missing. An operator sees fewer issues
+/// than Jira counts, nothing is hidden for it, and the next census fills the gap by itself.
 #[tokio::test]
 async fn p13_a_listing_that_ends_too_early_shows_in_the_progress() {
     let fleet = TestFleet::start().await;
@@ -153,7 +152,7 @@ async fn p13_a_listing_that_ends_too_early_shows_in_the_progress() {
     for key in &missed {
         assert!(fleet.row(key).await.is_none(), "{key}");
     }
-    fleet.backfill().await;
+    fleet.census().await;
     fleet.assert_mirror_equals_jira().await;
 }
 

@@ -134,11 +134,12 @@ async fn who_comes_back_between_two_censuses_is_missed_anew() {
 #[tokio::test]
 async fn one_census_never_counts_as_two() {
     let mirror = mirror_of(20).await;
-    let (run, _) = call(&mirror, &ids(2..=20), &[], now()).await;
+    let asked_at = now() + TimeDelta::minutes(1);
+    let (run, _) = call(&mirror, &ids(2..=20), &[], asked_at).await;
     let position = claim(&mirror, run).await;
     let mut tx = mirror.tenant.begin().await.unwrap();
     tx.census_mark(&position).await.unwrap();
-    let missed = (position.began_at, now());
+    let missed = (position.began_at, asked_at + TimeDelta::minutes(1));
     assert_eq!(tx.mark_missed(mirror.instance, &ids([1]), missed).await.unwrap(), Gone { missing: 1, deleted: 0 });
     drop(tx);
     assert_eq!(mark(&mirror, run).await, Gone { missing: 1, deleted: 0 }, "what was not committed is marked again");

@@ -69,7 +69,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
 }
 
 /// A project that is not in the directory may be new; one that is misspelt would silently copy nothing.
-async fn check_projects(house: &House, instance: &Instance, projects: &[ProjectKey]) -> Result<(), Failed> {
+pub(super) async fn check_projects(house: &House, instance: &Instance, projects: &[ProjectKey]) -> Result<(), Failed> {
     let known = house.store.tenant(instance.tenant).project_keys(instance.id).await?;
     match projects.iter().find(|key| !known.is_empty() && !known.contains(key)) {
         Some(key) => Err(Failed::not_found(format!(

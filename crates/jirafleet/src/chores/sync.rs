@@ -1,12 +1,14 @@
-//! `jirafleet sync status|poll|issue`.
+//! `jirafleet sync status|poll|census|reconcile|issue`.
+
+mod reconcile;
 
 use chrono::Utc;
 use clap::{Args as ClapArgs, Subcommand};
 use domain::{Instance, IssueKey};
-use queue::Job;
+use queue::{Compared, Enqueued, Job, Losses};
 use serde::Serialize;
 
-use super::instance;
+use super::{backfill, instance};
 use crate::{
     config::Surroundings,
     exit::Failed,
@@ -33,6 +35,19 @@ enum What {
     },
     /// Ask Jira now what was updated.
     Poll { instance: String },
+    /// Call the roll of all issues now: hide what Jira does not show, call it deleted when a second census agrees, and read
+    /// what the mirror lacks.
+    Census {
+        instance: String,
+        /// Only this project; may be given several times.
+        #[arg(long = "project", value_name = "KEY")]
+        projects: Vec<String>,
+        /// Mark what is gone also where it is half of a project or more, which is otherwise held until somebody has looked.
+        #[arg(long)]
+        accept: bool,
+    },
+    /// Compare issues with Jira; exit 7 when they differ and are not repaired.
+    Reconcile(reconcile::Args),
     /// Look again at one issue.
     Issue { instance: String, key: String },
 }
@@ -46,6 +61,8 @@ struct Row {
     expected: Option<u64>,
     since: Option<String>,
     until: Option<String>,
+    /// Why it failed, was held or left, or what is odd about it.
+    reason: Option<String>,
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failed> {
@@ -53,6 +70,11 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
     match args.what {
         What::Status { instance, output } => status(&house, instance.as_deref(), output).await,
         What::Poll { instance } => poll(&house, &instance::find(&house, &instance).await?).await,
+        What::Census { instance, projects, accept } => {
+            let losses = if accept { Losses::Accept } else { Losses::Hold };
+            census(&house, &instance::find(&house, &instance).await?, (&projects, losses)).await
+        }
+        What::Reconcile(args) => reconcile::run(&house, &args).await,
         What::Issue { instance, key } => issue(&house, &instance::find(&house, &instance).await?, &key).await,
     }
 }
@@ -81,6 +103,7 @@ async fn rows_of(house: &House, instance: &Instance) -> Result<Vec<Row>, Failed>
         expected: None,
         since: None,
         until: mark.map(|mark| output::instant(mark.0)),
+        reason: None,
     };
     let backfills = tenant.backfill_progress(instance.id).await?.into_iter().map(|row| Row {
         instance: instance.name.clone(),
@@ -90,14 +113,43 @@ async fn rows_of(house: &House, instance: &Instance) -> Result<Vec<Row>, Failed>
         expected: row.expected,
         since: Some(output::instant(row.began_at)),
         until: row.finished_at.map(output::instant),
+        reason: row.reason,
     });
-    Ok(std::iter::once(poll).chain(backfills).collect())
+    let censuses = tenant.census_rows(instance.id).await?.into_iter().map(|row| Row {
+        instance: instance.name.clone(),
+        stream: format!("census:{}", row.project_key),
+        state: row.state,
+        synced: Some(row.listed),
+        expected: row.expected,
+        since: Some(output::instant(row.began_at)),
+        until: row.finished_at.map(output::instant),
+        reason: row.reason,
+    });
+    Ok(std::iter::once(poll).chain(backfills).chain(censuses).collect())
 }
 
 async fn poll(house: &House, instance: &Instance) -> Result<(), Failed> {
     instance::must_not_rest(house, instance).await?;
     house.producer.enqueue(Job::PollUpdates { instance: instance.id, page: None }).await?;
     say!("asked for. Next: jirafleet sync status {}", instance.name);
+    Ok(())
+}
+
+async fn census(house: &House, instance: &Instance, order: (&[String], Losses)) -> Result<(), Failed> {
+    let projects = order.0.iter().map(|key| key.parse()).collect::<Result<Vec<_>, _>>()?;
+    instance::must_not_rest(house, instance).await?;
+    backfill::check_projects(house, instance, &projects).await?;
+    let (compared, losses) = (Compared::Ids, order.1);
+    let job = Job::Census { instance: instance.id, projects, compared, losses };
+    ask_for(house, instance, job).await
+}
+
+/// Asks for a job, unless one like it waits or runs already.
+async fn ask_for(house: &House, instance: &Instance, job: Job) -> Result<(), Failed> {
+    match house.producer.enqueue(job).await? {
+        Enqueued::New(_) => say!("asked for. Next: jirafleet sync status {}", instance.name),
+        Enqueued::Already { .. } => say!("one is under way already. Next: jirafleet sync status {}", instance.name),
+    }
     Ok(())
 }
 

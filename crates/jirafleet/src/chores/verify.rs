@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Issues compared at once: as many as Jira answers in one request.
-const PAGE: usize = 100;
+pub(crate) const PAGE: usize = 100;
 /// Ids of the mirror read at once.
 const IDS: u32 = 10_000;
 
@@ -49,12 +49,8 @@ pub(crate) struct Drift {
 pub(crate) async fn run(args: Args) -> Result<(), Failed> {
     let house = House::open(&args.surroundings.resolve()?, 2).await?;
     let instance = instance::find(&house, &args.instance).await?;
-    let credentials = worker::credentials(&house.store.tenant(instance.tenant), instance.id).await?;
-    let jira = house.clients.client_as(&instance, credentials)?.with_priority(Priority::Upkeep);
-    let mut ids = all_ids(&house, &instance, &jira).await?;
-    if !args.full {
-        ids = ids.sample(&mut rand::rng(), args.sample as usize).copied().collect();
-    }
+    let jira = jira_of(&house, &instance).await?;
+    let ids = chosen(&house, &instance, (&jira, (!args.full).then_some(args.sample))).await?;
     let mut drifts = Vec::new();
     for page in ids.chunks(PAGE) {
         drifts.extend(judge(&house, &instance, &jira.hydrate(page).await?).await?);
@@ -70,14 +66,33 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
     }
 }
 
-/// What Jira's search lists and what the mirror shows. The search lags and leaves archived projects out, so an issue that
-/// is only on one side is no drift yet: every one is asked for by its id.
+/// The way to an instance's Jira, behind what is urgent.
+pub(crate) async fn jira_of(house: &House, instance: &Instance) -> Result<Client, Failed> {
+    let credentials = worker::credentials(&house.store.tenant(instance.tenant), instance.id).await?;
+    Ok(house.clients.client_as(instance, credentials)?.with_priority(Priority::Upkeep))
+}
+
+/// What is compared: so many issues chosen at random, or all.
+pub(crate) async fn chosen(
+    house: &House,
+    instance: &Instance,
+    (jira, sample): (&Client, Option<u32>),
+) -> Result<Vec<IssueId>, Failed> {
+    let ids = all_ids(house, instance, jira).await?;
+    Ok(match sample {
+        Some(sample) => ids.sample(&mut rand::rng(), sample as usize).copied().collect(),
+        None => ids,
+    })
+}
+
+/// What Jira's search lists and what the mirror shows of live projects. The search lags, so an issue that is only on
+/// one side is no drift yet: every one is asked for by its id.
 async fn all_ids(house: &House, instance: &Instance, jira: &Client) -> Result<Vec<IssueId>, Failed> {
     let mut ids: BTreeSet<IssueId> = listed_ids(jira).await?.into_iter().collect();
     let tenant = house.store.tenant(instance.tenant);
     let mut after = None;
     loop {
-        let shown = tenant.issue_ids(instance.id, after, IDS).await?;
+        let shown = tenant.live_issue_ids(instance.id, after, IDS).await?;
         after = shown.last().copied();
         ids.extend(shown);
         if after.is_none() {

@@ -76,7 +76,7 @@ impl TenantTx {
         let times = (position.began_at, row.try_get("observed_at")?);
         let gone = self.mark_missed(position.instance, &ids, times).await?;
         let row = sql("/* census.marked */ UPDATE mirror.censuses
-            SET missing = missing + $5, deleted = deleted + $6, updated_at = now()
+            SET missing = missing + $5, deleted = deleted + $6, absent = absent - $7, updated_at = now()
             WHERE tenant_id = $1 AND instance_id = $2 AND project_id = $3 AND fence = $4
             RETURNING fence")
         .bind(self.tenant.0)
@@ -85,6 +85,7 @@ impl TenantTx {
         .bind(position.fence)
         .bind(i64::try_from(gone.missing).unwrap_or(i64::MAX))
         .bind(i64::try_from(gone.deleted).unwrap_or(i64::MAX))
+        .bind(i64::try_from(ids.len()).unwrap_or(i64::MAX))
         .fetch_optional(self.connection())
         .await?;
         row.ok_or(Error::Overtaken)?;
