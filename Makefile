@@ -29,9 +29,11 @@ test-compat: ## other people's Jira clients against the simulated Jira; wants py
 	@tests/compat/run.sh
 
 bench: packages ## every benchmark beside its references: a table here, the figures in target/bench
-	@$(CARGO) build --release --locked --package tests --bin bench --bin chaos >&2
+	@$(CARGO) build --release --locked --package tests --bin bench --bin chaos --package jirafleet --bin jirafleet >&2
 	@"$${CARGO_TARGET_DIR:-target}/release/bench" queue $(ARGS)
+	@"$${CARGO_TARGET_DIR:-target}/release/bench" store
 	@"$${CARGO_TARGET_DIR:-target}/release/bench" backfill
+	@"$${CARGO_TARGET_DIR:-target}/release/bench" freshness
 
 fmt: ## format the sources
 	@$(CARGO) fmt --all

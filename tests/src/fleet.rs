@@ -82,11 +82,20 @@ impl TestFleet {
 
     /// A fleet of this make.
     pub async fn with(options: FleetOptions) -> Self {
+        let jira = Config { observer: contract::observer(contract::Judge::Both), ..options.jira.clone() };
+        Self::against(jira, options).await
+    }
+
+    /// The same, whose exchanges with Jira are not held against Jira's description: that takes longer than the exchanges.
+    pub async fn judging_nothing(options: FleetOptions) -> Self {
+        Self::against(options.jira.clone(), options).await
+    }
+
+    async fn against(jira: Config, options: FleetOptions) -> Self {
         let (database, queues) = (database().await, queue_config().await);
         let store = cached_store_for(&database, 4, cache_in(&queues)).await;
         let producer = Producer::connect(&queues).await.expect("Redis answers");
         let budgets = Budgets::connect(&queues.url, &queues.prefix).await.expect("Redis answers");
-        let jira = Config { observer: contract::observer(contract::Judge::Both), ..options.jira.clone() };
         let simulator = Simulator::start(jira).await.expect("the simulated Jira starts");
         let webhook_secret = "a secret of this test's".to_owned();
         let instance = register(&store, &simulator, &options, &webhook_secret).await;
@@ -215,6 +224,11 @@ impl TestFleet {
 
     /// Waits until all webhooks are answered and every queue is empty: nothing ready, running or delayed.
     pub async fn drain(&self) {
+        self.drain_within(PATIENCE).await;
+    }
+
+    /// The same with a patience of one's own.
+    pub async fn drain_within(&self, patience: Duration) {
         self.jira().webhooks_idle().await;
         let idle = async {
             let mut tick = tokio::time::interval(Duration::from_millis(5));
@@ -227,7 +241,7 @@ impl TestFleet {
                 };
             }
         };
-        if tokio::time::timeout(PATIENCE, idle).await.is_err() {
+        if tokio::time::timeout(patience, idle).await.is_err() {
             panic!("the queues did not empty: {}", self.depths().await);
         }
     }

@@ -1,4 +1,5 @@
-//! Benchmarks, side by side with what people use today: `bench queue [--quick]`, `bench backfill`, `bench store`.
+//! Benchmarks, side by side with what people use today: `bench queue [--quick]`, `bench backfill`,
+//! `bench freshness`, `bench store`.
 //!
 //! Every subject of a case is a process of its own, against a Redis server of its own, in alternating rounds of one run. A
 //! table goes to standard output, the figures to `target/bench/queue.json`. A reference that cannot run is reported as
@@ -9,6 +10,7 @@ mod backfill;
 mod chaos;
 mod floor;
 mod foreign;
+mod freshness;
 mod measure;
 mod ours;
 mod plan;
@@ -31,8 +33,10 @@ struct Cli {
 enum What {
     /// The queue against apalis-redis, Celery, BullMQ and what Redis itself can do.
     Queue(plan::Options),
-    /// Requests to Jira that a backfill costs.
-    Backfill,
+    /// What a backfill costs, in time and in requests to Jira.
+    Backfill(backfill::Options),
+    /// From a webhook to its row.
+    Freshness,
     /// Loading, reading again and searching the mirror, beside plain SQL.
     Store(store::Options),
     /// One measurement of one subject; started by the benchmark.
@@ -53,7 +57,8 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     match Cli::parse().what {
         What::Queue(options) => runtime.block_on(plan::run(&options)),
-        What::Backfill => runtime.block_on(backfill::run()),
+        What::Backfill(options) => runtime.block_on(backfill::run(&options)),
+        What::Freshness => runtime.block_on(freshness::run()),
         What::Store(options) => runtime.block_on(store::run(&options)),
         What::Measure { subject, task, url, size } => {
             // As a task like any other: the main thread would have to be woken for every answer.

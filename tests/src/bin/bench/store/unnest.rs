@@ -196,8 +196,8 @@ pub(crate) fn comments_of(page: &[IssueSnapshot]) -> impl Iterator<Item = (i64, 
 /// Changes, their entries, their numbers within these, and whose they are.
 pub(crate) fn changes_of(page: &[IssueSnapshot]) -> impl Iterator<Item = (i64, &History, i32, &Change)> {
     page.iter().flat_map(|snapshot| {
-        snapshot.changelog.iter().flat_map(|history| {
-            (0..).zip(&history.changes).map(|(item_no, change)| (snapshot.issue.id.0, history, item_no, change))
+        snapshot.changelog.iter().flat_map(move |history| {
+            (0..).zip(&history.changes).map(move |(item_no, change)| (snapshot.issue.id.0, history, item_no, change))
         })
     })
 }
