@@ -236,7 +236,11 @@ fn random_range(from: i64, rng: &mut SmallRng) -> Range<chrono::DateTime<chrono:
 
 fn random_field(rng: &mut SmallRng) -> FieldFilter {
     let field = (*pick(&["customfield_1", "COLOUR", "team", "none"], rng)).to_owned();
-    let contains = maybe(rng, |rng| json(*pick(&[r#"{"id":"77"}"#, r#"[{"value":"Green"}]"#, "5"], rng)));
+    let documents: [&str; 3] = [r#"{"id":"77"}"#, r#"[{"value":"Green"}]"#, "5"];
+    let contains = maybe(rng, |rng| {
+        let document: &&str = pick(&documents, rng);
+        json(document)
+    });
     let equals = if contains.is_some() { Vec::new() } else { vec![(*pick(&COLOURS, rng)).to_owned()] };
     FieldFilter { field, equals, contains }
 }
