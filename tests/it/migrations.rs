@@ -7,24 +7,25 @@ use crate::store::sample::connect;
 
 /// Everything in the schema that a migration can make: columns, indexes, constraints, policies, functions and grants.
 const SCHEMA: &str = "
+WITH ours AS (SELECT oid, nspname, nspacl FROM pg_namespace WHERE nspname ~ '^mirror'),
+things AS (SELECT * FROM pg_class WHERE relnamespace IN (SELECT oid FROM ours) AND relkind IN ('r', 'v', 'm'))
 SELECT string_agg(line, E'\n' ORDER BY line) AS schema FROM (
     SELECT 'column ' || c.relname || ' ' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod) AS line
-        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-        WHERE c.relnamespace IN (SELECT ours.oid FROM pg_namespace ours WHERE nspname ~ '^mirror') AND c.relkind IN ('r', 'v', 'm') AND a.attnum > 0 AND NOT a.attisdropped
+        FROM things c JOIN pg_attribute a ON a.attrelid = c.oid WHERE a.attnum > 0 AND NOT a.attisdropped
     UNION ALL SELECT 'index ' || indexdef FROM pg_indexes WHERE schemaname ~ '^mirror'
-    UNION ALL SELECT 'view ' || schemaname || viewname || viewowner || definition FROM pg_views WHERE schemaname ~ '^mirror'
-    UNION ALL SELECT 'matview ' || matviewname || matviewowner || definition FROM pg_matviews WHERE schemaname ~ '^mirror'
-    UNION ALL SELECT 'schema ' || nspname || coalesce(nspacl::text, '') FROM pg_namespace WHERE nspname ~ '^mirror' AND nspname <> 'mirror'
     UNION ALL SELECT 'constraint ' || conrelid::regclass || ' ' || pg_get_constraintdef(oid)
-        FROM pg_constraint WHERE connamespace = 'mirror'::regnamespace
+        FROM pg_constraint WHERE connamespace IN (SELECT oid FROM ours)
     UNION ALL SELECT 'policy ' || tablename || ' ' || policyname || ' ' || coalesce(qual, '') FROM pg_policies
-        WHERE schemaname = 'mirror'
+        WHERE schemaname ~ '^mirror'
     UNION ALL SELECT 'function ' || proname || ' ' || proowner::regrole || ' ' || proacl::text FROM pg_proc
-        WHERE pronamespace = 'mirror'::regnamespace
-    UNION ALL SELECT 'grant ' || relname || ' ' || coalesce(relacl::text, '') || relrowsecurity || relforcerowsecurity
-        FROM pg_class WHERE relnamespace IN (SELECT ours.oid FROM pg_namespace ours WHERE nspname ~ '^mirror') AND relkind IN ('r', 'v', 'm')
+        WHERE pronamespace IN (SELECT oid FROM ours)
+    UNION ALL SELECT 'view ' || relname || ' ' || pg_get_viewdef(oid) FROM things WHERE relkind <> 'r'
+    UNION ALL SELECT 'grant ' || relname || ' ' || relowner::regrole || coalesce(relacl::text, '')
+            || relrowsecurity || relforcerowsecurity
+        FROM things
     UNION ALL SELECT 'column grant ' || attrelid::regclass || ' ' || attname || ' ' || attacl::text
-        FROM pg_attribute WHERE attrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'mirror'::regnamespace) AND attacl IS NOT NULL
+        FROM pg_attribute WHERE attrelid IN (SELECT oid FROM things) AND attacl IS NOT NULL
+    UNION ALL SELECT 'schema ' || nspname || coalesce(nspacl::text, '') FROM ours WHERE nspname <> 'mirror'
 ) AS everything";
 
 async fn schema(url: &str) -> String {

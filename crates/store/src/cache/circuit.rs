@@ -63,7 +63,7 @@ mod tests {
         assert!(circuit.admits() && circuit.admits());
         circuit.open("test");
         assert!(!circuit.admits());
-        circuit.began = circuit.began.checked_sub(REST).expect("this machine ran for a second");
+        circuit.began = circuit.began.checked_sub(REST * 2).expect("this machine ran for two seconds");
         assert!(circuit.admits());
         assert!(!circuit.admits(), "the next one waits again");
         circuit.close();
