@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod access;
+mod audit;
 mod backfill;
 mod bad_input;
 mod budget;
@@ -10,6 +11,7 @@ mod conformance;
 mod contract;
 mod crash;
 mod demo;
+mod hostile;
 mod identity;
 mod migrations;
 mod operate;
@@ -19,6 +21,7 @@ mod poll;
 mod private_servers;
 mod queue;
 mod recorded;
+mod secrets;
 mod store;
 mod tenancy;
 mod walls;
