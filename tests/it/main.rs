@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod access;
+mod audit;
 mod backfill;
 mod bad_input;
 mod budget;
@@ -14,6 +15,7 @@ mod convergence;
 mod crash;
 mod day;
 mod demo;
+mod hostile;
 mod identity;
 mod migrations;
 mod operate;
@@ -26,6 +28,7 @@ mod reconcile;
 mod recorded;
 mod search;
 mod seed;
+mod secrets;
 mod store;
 mod tenancy;
 mod views;

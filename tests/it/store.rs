@@ -392,6 +392,51 @@ async fn a_page_of_whoever_was_overtaken_leaves_nothing() {
     tx.commit().await.unwrap();
 }
 
+/// A worker is stopped in the middle of a page's transaction, loses its place to another, and wakes: its page is older by
+/// then, and nothing of it is kept, whatever it had written before it slept.
+#[tokio::test]
+async fn a_writer_that_slept_through_its_lease_is_refused() {
+    let mirror = Mirror::new().await;
+    let run = Uuid::now_v7();
+    begin(&mirror, run).await;
+    let claim = async || mirror.tenant.backfill_claim(mirror.instance, ProjectId(7), run).await.unwrap();
+    let mut first = claim().await.unwrap();
+    let mut tx = mirror.tenant.begin().await.unwrap();
+    tx.backfill_listed(&mut first, (1..=150).map(IssueId).collect(), None).await.unwrap();
+    tx.commit().await.unwrap();
+
+    let mut asleep = Vec::new();
+    for minute in 1..=3 {
+        let position = claim().await.unwrap();
+        let mut tx = mirror.tenant.begin().await.unwrap();
+        // Issues of its own, so that nobody waits for its locks: what it wrote is seen only if it is kept.
+        tx.apply(mirror.instance, &[said(1000 + minute, (minute, minute), "zombie")]).await.unwrap();
+        asleep.push((tx, position));
+    }
+    let awake = claim().await.unwrap();
+    let mut tx = mirror.tenant.begin().await.unwrap();
+    tx.apply(mirror.instance, &[said(1, (9, 9), "newest")]).await.unwrap();
+    assert!(!tx.backfill_advance(&awake).await.unwrap().finished);
+    tx.commit().await.unwrap();
+
+    for (mut tx, position) in asleep {
+        tx.apply(mirror.instance, &[said(1, (1, 1), "zombie")]).await.unwrap();
+        assert!(matches!(tx.backfill_advance(&position).await, Err(Error::Overtaken)));
+        drop(tx);
+    }
+    assert_eq!(mirror.summary(1).await.as_deref(), Some("newest"));
+    for id in 1001..=1003 {
+        assert!(mirror.shown(id).await.is_none());
+    }
+    let row = mirror.tenant.backfill_progress(mirror.instance).await.unwrap().remove(0);
+    assert_eq!((row.synced, row.page), (100, 1), "no page was counted twice");
+    let mut late = awake;
+    let mut tx = mirror.tenant.begin().await.unwrap();
+    // Nor may whoever committed go on when another claims after it.
+    claim().await.unwrap();
+    assert!(matches!(tx.backfill_listed(&mut late, vec![IssueId(5)], None).await, Err(Error::Overtaken)));
+}
+
 #[tokio::test]
 async fn another_run_takes_over_and_begins_anew() {
     let mirror = Mirror::new().await;

@@ -167,7 +167,11 @@ impl TenantStore {
     async fn begin_as(&self, begin: &str) -> Result<TenantTx, Error> {
         let tenant = self.tenant;
         let words = format!("{begin}; SELECT set_config('app.current_tenant_id', '{tenant}', true)");
-        let tx = self.store.pool.begin_with(AssertSqlSafe(words)).await?;
+        let pool = self.store.pool.clone();
+        // In a task of its own: when whoever waits for it gives up in the middle, the driver forgets that it began, and
+        // the next one on the connection would find itself in it (seen: a write refused as in a read-only transaction).
+        let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(words)).await });
+        let tx = begun.await.map_err(|_| Error::Unavailable("shutting down".to_owned()))??;
         let (keys, by) = (self.store.keys.clone(), self.by.clone());
         let stale = Stale::new(self.store.cache.clone(), tenant);
         Ok(TenantTx { tenant, keys, by, pending: Vec::new(), stale, tx })

@@ -31,8 +31,14 @@ pub(super) fn place(name: &str) -> Place<'_> {
 impl Keys {
     /// Opens the house's keys, or makes them. Refuses a master key that does not open them.
     pub(crate) async fn load(connection: &mut PgConnection, master: &MasterKey) -> Result<Self, Error> {
-        let ring = Ring::of(master);
+        let mut ring = Ring::of(master);
         let mut held = read(connection).await?;
+        // The file may have changed since it was read.
+        if held.values().any(|wrapped| !ring.knows(&wrapped.kek))
+            && let Some(master) = master.read_again().await
+        {
+            ring = Ring::of(&master);
+        }
         if [EMAIL, TOKEN, AUDIT].iter().any(|name| !held.contains_key(*name)) {
             make(connection, &ring).await?;
             held = read(connection).await?;
