@@ -17,7 +17,7 @@ use crate::{
 
 async fn open(database: &TestDatabase, master_key: MasterKey, max_connections: u32) -> Result<Store, Error> {
     let (url, application_name) = (database.app_url.clone(), "tests".to_owned());
-    Store::connect(Config { url, max_connections, master_key, application_name }).await
+    Store::connect(Config { url, max_connections, master_key, application_name, cache: None }).await
 }
 
 /// A master key in a file, as processes have it.

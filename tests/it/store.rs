@@ -416,12 +416,12 @@ async fn a_writer_that_slept_through_its_lease_is_refused() {
     let awake = claim().await.unwrap();
     let mut tx = mirror.tenant.begin().await.unwrap();
     tx.apply(mirror.instance, &[said(1, (9, 9), "newest")]).await.unwrap();
-    assert!(!tx.backfill_advance(&awake).await.unwrap().finished);
+    assert!(!tx.backfill_advance(&awake, 100).await.unwrap().finished);
     tx.commit().await.unwrap();
 
     for (mut tx, position) in asleep {
         tx.apply(mirror.instance, &[said(1, (1, 1), "zombie")]).await.unwrap();
-        assert!(matches!(tx.backfill_advance(&position).await, Err(Error::Overtaken)));
+        assert!(matches!(tx.backfill_advance(&position, 100).await, Err(Error::Overtaken)));
         drop(tx);
     }
     assert_eq!(mirror.summary(1).await.as_deref(), Some("newest"));

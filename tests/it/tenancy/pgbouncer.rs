@@ -94,6 +94,7 @@ async fn store_through(database: &TestDatabase) -> Store {
         max_connections: 1,
         master_key: tests::master_key(),
         application_name: "tests".to_owned(),
+        cache: None,
     };
     Store::connect(config).await.expect("the store opens behind PgBouncer")
 }
