@@ -16,6 +16,7 @@ mod crash;
 mod day;
 mod demo;
 mod hostile;
+mod hot;
 mod identity;
 mod migrations;
 mod operate;

@@ -7,13 +7,14 @@ use crate::{
     failure::Failure,
     jobs::{
         backfill, backfill_project, census, census_project, keep_webhook, poll_updates, reconcile, refresh_views,
-        revisit, sync_directory, sync_issue, sync_sprint, sync_touched,
+        revisit, sync_directory, sync_issue, sync_sprint, sync_touched, wake_touched,
     },
 };
 
 pub(crate) async fn run(ctx: &Context, envelope: &Envelope) -> Result<Outcome, Failure> {
     match &envelope.job {
         Job::SyncTouched { instance, lane } => sync_touched::run(ctx, *instance, *lane).await,
+        Job::WakeTouched { instance } => wake_touched::run(ctx, *instance).await,
         Job::SyncIssue { instance, issue } => sync_issue::run(ctx, *instance, *issue).await,
         Job::SyncSprint { instance, sprint } => sync_sprint::run(ctx, *instance, *sprint).await,
         Job::SyncDirectory { instance } => sync_directory::run(ctx, *instance).await,

@@ -13,3 +13,4 @@ pub(crate) mod sync_directory;
 pub(crate) mod sync_issue;
 pub(crate) mod sync_sprint;
 pub(crate) mod sync_touched;
+pub(crate) mod wake_touched;

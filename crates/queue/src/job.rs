@@ -21,6 +21,11 @@ pub enum Job {
         /// Which share of the touched set.
         lane: Lane,
     },
+    /// Touch again what was touched soon after a look, and has rested.
+    WakeTouched {
+        /// Whose issues.
+        instance: InstanceId,
+    },
     /// Look again at one issue by itself: one that spoiled the batch it was in.
     SyncIssue {
         /// Whose.
@@ -182,6 +187,7 @@ impl Job {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::SyncTouched { .. } => "sync_touched",
+            Self::WakeTouched { .. } => "wake_touched",
             Self::SyncIssue { .. } => "sync_issue",
             Self::SyncSprint { .. } => "sync_sprint",
             Self::SyncDirectory { .. } => "sync_directory",
@@ -199,8 +205,9 @@ impl Job {
     }
 
     /// Every kind this process knows. What is not among them was enqueued by a newer one.
-    pub const KINDS: [&str; 14] = [
+    pub const KINDS: [&str; 15] = [
         "sync_touched",
+        "wake_touched",
         "sync_issue",
         "sync_sprint",
         "sync_directory",
@@ -223,6 +230,7 @@ impl Job {
     pub fn instance(&self) -> InstanceId {
         match self {
             Self::SyncTouched { instance, .. }
+            | Self::WakeTouched { instance }
             | Self::SyncIssue { instance, .. }
             | Self::SyncSprint { instance, .. }
             | Self::SyncDirectory { instance }
@@ -245,6 +253,7 @@ impl Job {
             Self::BackfillProject { page, .. } | Self::CensusProject { page, .. } => *page,
             Self::PollUpdates { page, .. } => page.as_ref().map_or(0, |page| page.number),
             Self::SyncTouched { .. }
+            | Self::WakeTouched { .. }
             | Self::SyncIssue { .. }
             | Self::SyncSprint { .. }
             | Self::SyncDirectory { .. }

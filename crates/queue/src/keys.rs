@@ -98,6 +98,16 @@ impl Keys {
         format!("{}:touched:{instance}:{lane}", self.base)
     }
 
+    /// When each was looked at last, for as long as it rests after that.
+    pub(crate) fn looks(&self, instance: InstanceId, lane: Lane) -> String {
+        format!("{}:touched:{instance}:{lane}:looks", self.base)
+    }
+
+    /// Issues of all lanes that were touched again soon after a look, by the time until which they rest.
+    pub(crate) fn resting(&self, instance: InstanceId) -> String {
+        format!("{}:touched:{instance}:resting", self.base)
+    }
+
     /// How often each was touched, and a mark of the last touch.
     pub(crate) fn counts(&self, instance: InstanceId, lane: Lane) -> String {
         format!("{}:touched:{instance}:{lane}:counts", self.base)

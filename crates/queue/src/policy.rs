@@ -68,6 +68,7 @@ impl Job {
         match self {
             //                                         waits in  asked for once while ..                                  attempts  limit
             SyncTouched { instance, lane }             => on(Live, Unique::pending(self, (instance, lane)),                      4, secs(60)),
+            WakeTouched { instance }                   => on(Live, Unique::pending(self, (instance, "all")),                     4, secs(60)),
             SyncIssue { instance, issue }              => on(Upkeep, Unique::unfinished(self, (instance, issue)),                4, secs(60)),
             SyncSprint { instance, sprint }            => on(Live, Unique::pending(self, (instance, sprint)),                    4, secs(60)),
             SyncDirectory { instance }                 => on(Bulk, Unique::pending(self, (instance, "all")),                     4, mins(5)),

@@ -28,6 +28,8 @@ scripts! {
     TOUCHED = "lua/touched.lua";
     /// Removes touched issues that were looked at.
     SETTLE_TOUCHED = "lua/settle_touched.lua";
+    /// Reads touched issues that have rested.
+    RESTED = "lua/rested.lua";
     /// Decides whether deliveries may run.
     START = "lua/start.lua";
     /// Applies outcomes.

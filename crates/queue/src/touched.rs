@@ -1,9 +1,10 @@
 //! The touched set: group commit for everything that says "look at this issue again".
 //!
 //! Issues wait by the time of their first touch, in lanes, so that one request to Jira brings a hundred up to date, and no
-//! issue is fetched twice at once. Reading removes nothing: what was touched again meanwhile stays, at the back of the line.
+//! issue is fetched twice at once. Reading removes nothing: what was touched again meanwhile, or soon after, rests for a moment
+//! and is looked at once more, so that an issue that changes all the time costs one look a second.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use chrono::{DateTime, Utc};
 use domain::{InstanceId, IssueId};
@@ -12,9 +13,12 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Envelope, Error, Job, Producer, QueueName,
     keys::Keys,
-    scripts::{RECORDS, SETTLE_TOUCHED, TOUCH, TOUCHED},
+    scripts::{RECORDS, RESTED, SETTLE_TOUCHED, TOUCH, TOUCHED},
     unique::UniqueKey,
 };
+
+/// For how long an issue rests after a look, whoever touches it.
+const REST: Duration = Duration::from_secs(1);
 
 /// One share of an instance's issues: batches of different lanes run side by side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -58,6 +62,8 @@ pub struct Touched {
     pub entries: Vec<TouchedIssue>,
     instance: InstanceId,
     lane: Lane,
+    /// By Redis' clock, in milliseconds.
+    read_at: u64,
 }
 
 impl Touched {
@@ -82,19 +88,19 @@ pub struct TouchedLane<'a> {
 impl TouchedLane<'_> {
     /// Up to `n` issues (500 at most) whose first touch is longest ago. They stay until they are settled.
     pub async fn oldest(&self, n: usize) -> Result<Touched, Error> {
-        let (set, counts) = self.keys();
+        let (set, counts, _) = self.keys();
         let mut script = TOUCHED.key(set);
         script.key(counts).arg(n.min(RECORDS));
-        let found: Vec<(i64, f64, String)> = self.producer.run(&script).await?;
+        let (read_at, found): (u64, Vec<(i64, f64, String)>) = self.producer.run(&script).await?;
         let entries = found.into_iter().map(read).collect::<Option<_>>();
         let entries =
             entries.ok_or_else(|| Error::Unreadable("a touched issue has no valid time or count".to_owned()))?;
-        Ok(Touched { entries, instance: self.instance, lane: self.lane })
+        Ok(Touched { entries, instance: self.instance, lane: self.lane, read_at })
     }
 
-    fn keys(&self) -> (String, String) {
-        let keys = self.producer.keys(QueueName::Live);
-        (keys.touched(self.instance, self.lane), keys.counts(self.instance, self.lane))
+    fn keys(&self) -> (String, String, String) {
+        let (keys, instance, lane) = (self.producer.keys(QueueName::Live), self.instance, self.lane);
+        (keys.touched(instance, lane), keys.counts(instance, lane), keys.looks(instance, lane))
     }
 }
 
@@ -107,7 +113,7 @@ fn read((id, score, seen): (i64, f64, String)) -> Option<TouchedIssue> {
 
 impl Producer {
     /// Says "look at these again": when this returns, Redis holds the touch and a job that will look. One round trip for up
-    /// to 500 issues.
+    /// to 500 issues, and one more if some of them were looked at a moment ago.
     pub async fn touch(&self, instance: InstanceId, issues: &[IssueId], now: DateTime<Utc>) -> Result<(), Error> {
         for chunk in issues.chunks(RECORDS) {
             self.touch_some(instance, chunk, now).await?;
@@ -120,32 +126,59 @@ impl Producer {
         TouchedLane { producer: self, instance, lane }
     }
 
-    /// Removes what was looked at, except what was touched again since it was read.
+    /// Removes what was looked at; what was touched again since it was read rests, and is looked at once more.
     pub async fn settle_touched(&self, touched: &Touched) -> Result<Remaining, Error> {
-        let (set, counts) = self.touched(touched.instance, touched.lane).keys();
+        let (set, counts, looks) = self.touched(touched.instance, touched.lane).keys();
         let mut script = SETTLE_TOUCHED.key(set);
-        script.key(counts);
+        script.key(counts).key(looks).key(self.keys(QueueName::Live).resting(touched.instance));
+        script.arg(touched.read_at).arg(millis(REST));
         for entry in &touched.entries {
             script.arg(entry.id.0).arg(&entry.seen);
         }
-        Ok(Remaining(self.run(&script).await?))
+        let (left, resting): (u64, u64) = self.run(&script).await?;
+        // Also for those of an earlier settling after which somebody died.
+        if resting > 0 {
+            self.enqueue_in(Job::WakeTouched { instance: touched.instance }, REST).await?;
+        }
+        Ok(Remaining(left))
+    }
+
+    /// Touches again what has rested for long enough; says when to do so again, `None` when nothing rests any more.
+    pub async fn wake_touched(&self, instance: InstanceId) -> Result<Option<Duration>, Error> {
+        let mut script = RESTED.key(self.keys(QueueName::Live).resting(instance));
+        script.arg(RECORDS);
+        let (next, rested): (i64, Vec<i64>) = self.run(&script).await?;
+        if !rested.is_empty() {
+            let issues: Vec<IssueId> = rested.into_iter().map(IssueId).collect();
+            // They rest since their last look, and were touched at most that long ago.
+            self.touch_some(instance, &issues, Utc::now() - REST).await?;
+            return Ok(Some(Duration::from_millis(1)));
+        }
+        Ok(u64::try_from(next).ok().map(Duration::from_millis))
     }
 
     async fn touch_some(&self, instance: InstanceId, issues: &[IssueId], now: DateTime<Utc>) -> Result<(), Error> {
         let keys: &Keys = self.keys(QueueName::Live);
         let mut script = TOUCH.key(&keys.stream);
+        script.key(keys.resting(instance));
         script.arg(now.timestamp_millis()).arg(format!("{:x}", rand::random::<u64>())).arg(instance.to_string());
+        script.arg(millis(REST));
         for (lane, issues) in by_lane(issues) {
             let envelope = Envelope::new(Job::SyncTouched { instance, lane }, now, self.trace_parent().cloned());
             let unique = UniqueKey::of(&envelope, keys);
             script.key(&unique.key).key(keys.touched(instance, lane)).key(keys.counts(instance, lane));
+            script.key(keys.looks(instance, lane));
             script.arg(envelope.encode()?).arg(&unique.value).arg(millis(unique.life)).arg(issues.len());
             for issue in issues {
                 script.arg(issue.0);
             }
         }
         script.key(&keys.shares);
-        self.run(&script).await
+        let resting: u64 = self.run(&script).await?;
+        if resting > 0 {
+            self.enqueue_in(Job::WakeTouched { instance }, REST).await?;
+        }
+        Ok(())
     }
 }
 

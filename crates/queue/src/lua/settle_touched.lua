@@ -1,13 +1,16 @@
--- Removes what was not touched since it was read; what was goes to the back of the line.
--- KEYS: touched set, counts. ARGV: id, count and mark, id, .. Answers how many are left.
-local now = now_ms()
-for i = 1, #ARGV, 2 do
+-- Removes what was looked at. What was touched since it was read rests, to be looked at once more.
+-- KEYS: touched set, counts, looks, resting. ARGV: when it was read in ms, rest in ms, id, count and mark, id, ..
+-- Answers how many are left in this lane, and how many of the instance rest.
+local read, rest = tonumber(ARGV[1]), tonumber(ARGV[2])
+for i = 3, #ARGV, 2 do
   local id, seen = ARGV[i], ARGV[i + 1]
-  if (redis.call('HGET', KEYS[2], id) or '0:') == seen then
-    redis.call('ZREM', KEYS[1], id)
-    redis.call('HDEL', KEYS[2], id)
-  else
-    redis.call('ZADD', KEYS[1], 'XX', now, id)
+  if (redis.call('HGET', KEYS[2], id) or '0:') ~= seen then
+    redis.call('ZADD', KEYS[4], 'GT', read + rest, id)
   end
+  redis.call('ZREM', KEYS[1], id)
+  redis.call('HDEL', KEYS[2], id)
+  redis.call('ZADD', KEYS[3], 'GT', read, id)
 end
-return redis.call('ZCARD', KEYS[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now_ms() - rest)
+redis.call('PEXPIRE', KEYS[3], rest * 2)
+return { redis.call('ZCARD', KEYS[1]), redis.call('ZCARD', KEYS[4]) }

@@ -1,21 +1,32 @@
--- Touches issues and asks for a look at each lane unless that waits already.
--- KEYS: stream, then per lane its unique key, touched set and counts; shares.
--- ARGV: now in ms, mark of this touch, instance, then per lane the job's body, its claim, the claim's life in ms, n, n issue ids.
-local now, mark = ARGV[1], ARGV[2]
-local i, k = 4, 2
+-- Touches issues and asks for a look at each lane unless that waits already. What was looked at a moment ago rests first.
+-- KEYS: stream, resting, then per lane its unique key, touched set, counts and looks; shares.
+-- ARGV: now in ms, mark of this touch, instance, rest in ms, then per lane the job's body, its claim, the claim's life in
+-- ms, n, n issue ids. Answers how many rest.
+local now, mark, rest, clock = ARGV[1], ARGV[2], tonumber(ARGV[4]), now_ms()
+local i, k, rested = 5, 3, 0
 while i <= #ARGV do
   local body, claim, life, n = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3])
-  local unique, set, counts = KEYS[k], KEYS[k + 1], KEYS[k + 2]
+  local unique, set, counts, looks = KEYS[k], KEYS[k + 1], KEYS[k + 2], KEYS[k + 3]
+  local waits = false
   for j = i + 4, i + 3 + n do
-    redis.call('ZADD', set, 'NX', now, ARGV[j])
-    local before = redis.call('HGET', counts, ARGV[j])
-    local count = before and tonumber(string.match(before, '^%d+')) or 0
-    redis.call('HSET', counts, ARGV[j], (count + 1) .. ':' .. mark)
+    local id = ARGV[j]
+    local look = tonumber(redis.call('ZSCORE', looks, id) or 0)
+    if look + rest > clock then
+      redis.call('ZADD', KEYS[2], 'GT', look + rest, id)
+      rested = rested + 1
+    else
+      redis.call('ZREM', KEYS[2], id)
+      redis.call('ZADD', set, 'NX', now, id)
+      local before = redis.call('HGET', counts, id)
+      local count = before and tonumber(string.match(before, '^%d+')) or 0
+      redis.call('HSET', counts, id, (count + 1) .. ':' .. mark)
+      waits = true
+    end
   end
-  if redis.call('SET', unique, claim, 'NX', 'PX', life) then
+  if waits and redis.call('SET', unique, claim, 'NX', 'PX', life) then
     redis.call('XADD', KEYS[1], '*', 'e', body)
     redis.call('HINCRBY', KEYS[#KEYS], ARGV[3], 1)
   end
-  i, k = i + 4 + n, k + 3
+  i, k = i + 4 + n, k + 4
 end
-return 1
+return rested
