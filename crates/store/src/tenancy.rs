@@ -7,7 +7,6 @@ use std::{fmt, sync::Arc, time::Duration};
 use domain::TenantId;
 use sea_orm::sqlx::{
     self, AssertSqlSafe, Connection, PgConnection, PgPool, Postgres, Row, Transaction,
-    pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -100,10 +99,10 @@ impl Store {
             .connect_with(options)
             .await
             .map_err(|error| unlocked(Error::from(error)))?;
-        let mut connection = pool.acquire().await?;
-        must_be_fit(&mut connection).await?;
-        let keys = Keys::load(&mut connection, &config.master_key).await?;
-        drop(connection);
+        let mut tx = begin(&pool, "BEGIN".to_owned()).await?;
+        must_be_fit(&mut tx).await?;
+        let keys = Keys::load(&mut tx, &config.master_key).await?;
+        tx.commit().await?;
         Ok(Self { pool, keys: Arc::new(keys), cache })
     }
 
@@ -119,7 +118,7 @@ impl Store {
 
     /// Whether PostgreSQL answers.
     pub async fn ping(&self) -> Result<(), Error> {
-        Ok(self.connection().await?.ping().await?)
+        Ok(self.pool.acquire().await?.ping().await?)
     }
 
     /// Waits for running transactions and closes every connection.
@@ -131,8 +130,10 @@ impl Store {
         &self.keys
     }
 
-    pub(crate) async fn connection(&self) -> Result<PoolConnection<Postgres>, Error> {
-        Ok(self.pool.acquire().await?)
+    /// A transaction without a tenant, in which only lookups and the house's own keys are seen. Not a bare connection: a
+    /// statement is two messages, between which PgBouncer gives the server to somebody else where no transaction is open.
+    pub(crate) async fn connection(&self) -> Result<Transaction<'static, Postgres>, Error> {
+        begin(&self.pool, "BEGIN".to_owned()).await
     }
 }
 
@@ -164,14 +165,10 @@ impl TenantStore {
 
     /// One message to PostgreSQL and back. The setting ends with the transaction; one for the session would leak to
     /// whoever gets the connection next.
-    async fn begin_as(&self, begin: &str) -> Result<TenantTx, Error> {
+    async fn begin_as(&self, opening: &str) -> Result<TenantTx, Error> {
         let tenant = self.tenant;
-        let words = format!("{begin}; SELECT set_config('app.current_tenant_id', '{tenant}', true)");
-        let pool = self.store.pool.clone();
-        // In a task of its own: when whoever waits for it gives up in the middle, the driver forgets that it began, and
-        // the next one on the connection would find itself in it (seen: a write refused as in a read-only transaction).
-        let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(words)).await });
-        let tx = begun.await.map_err(|_| Error::Unavailable("shutting down".to_owned()))??;
+        let words = format!("{opening}; SELECT set_config('app.current_tenant_id', '{tenant}', true)");
+        let tx = begin(&self.store.pool, words).await?;
         let (keys, by) = (self.store.keys.clone(), self.by.clone());
         let stale = Stale::new(self.store.cache.clone(), tenant);
         Ok(TenantTx { tenant, keys, by, pending: Vec::new(), stale, tx })
@@ -222,6 +219,15 @@ impl TenantTx {
     pub(crate) fn orm(&mut self) -> Orm<'_> {
         Orm::on(&mut self.tx)
     }
+}
+
+/// Begins in a task of its own: when whoever waits for it gives up in the middle, the driver forgets that it began, and the
+/// next one on the connection would find itself in it (seen: a write refused as in a read-only transaction).
+async fn begin(pool: &PgPool, words: String) -> Result<Transaction<'static, Postgres>, Error> {
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move { pool.begin_with(AssertSqlSafe(words)).await });
+    let begun = begun.await.map_err(|_| Error::Unavailable("shutting down".to_owned()))?;
+    Ok(begun?)
 }
 
 /// Connects once beside the pool, which would hide why nobody answers behind a long wait. A server that is starting or

@@ -93,6 +93,7 @@ impl System<'_> {
             .execute(&mut *connection)
             .await?;
         }
+        connection.commit().await?;
         Ok(rows.len())
     }
 }
