@@ -145,10 +145,12 @@ pub struct Workload {
 impl System<'_> {
     /// Counts anew, for all tenants, beside whoever reads.
     pub async fn refresh_view(&self, view: View) -> Result<Refreshed, Error> {
+        let mut tx = self.connection().await?;
         let row = sql("/* views.refresh */ SELECT mirror.refresh_view($1) AS done")
             .bind(view.name())
-            .fetch_one(&mut *self.connection().await?)
+            .fetch_one(&mut *tx)
             .await?;
+        tx.commit().await?;
         Ok(if row.try_get("done")? { Refreshed::Done } else { Refreshed::BeingDone })
     }
 
