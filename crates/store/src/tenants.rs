@@ -6,7 +6,7 @@ use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{Set, Unchanged},
     FromQueryResult, QueryResult,
-    sqlx::{Postgres, pool::PoolConnection},
+    sqlx::{Postgres, Transaction},
 };
 
 use crate::{Actor, Error, Store, TenantStore, instances::listed_instance, orm::sql};
@@ -39,7 +39,7 @@ impl<'s> System<'s> {
         }
     }
 
-    pub(crate) async fn connection(&self) -> Result<PoolConnection<Postgres>, Error> {
+    pub(crate) async fn connection(&self) -> Result<Transaction<'static, Postgres>, Error> {
         self.store.connection().await
     }
 

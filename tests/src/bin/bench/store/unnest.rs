@@ -196,10 +196,13 @@ pub(crate) fn comments_of(page: &[IssueSnapshot]) -> impl Iterator<Item = (i64, 
 /// Changes, their entries, their numbers within these, and whose they are.
 pub(crate) fn changes_of(page: &[IssueSnapshot]) -> impl Iterator<Item = (i64, &History, i32, &Change)> {
     page.iter().flat_map(|snapshot| {
-        snapshot.changelog.iter().flat_map(move |history| {
-            (0..).zip(&history.changes).map(move |(item_no, change)| (snapshot.issue.id.0, history, item_no, change))
-        })
+        let histories = snapshot.changelog.iter();
+        histories.flat_map(|history| changes_in(snapshot.issue.id.0, history))
     })
+}
+
+fn changes_in(issue: i64, history: &History) -> impl Iterator<Item = (i64, &History, i32, &Change)> {
+    (0..).zip(&history.changes).map(move |(item_no, change)| (issue, history, item_no, change))
 }
 
 /// PostgreSQL's notation of an array.
