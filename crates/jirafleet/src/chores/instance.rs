@@ -82,6 +82,10 @@ struct Row {
 
 pub(crate) async fn run(args: Args) -> Result<(), Failed> {
     let resolved = args.surroundings.resolve()?;
+    // What contradicts itself is refused before any server is asked for.
+    if let What::Add(add) = &args.what {
+        add.check(&resolved)?;
+    }
     let house = House::open(&resolved, 2).await?;
     match args.what {
         What::Add(add) => add::register(&house, &resolved, add).await,

@@ -50,8 +50,16 @@ pub(super) struct Add {
     no_check: bool,
 }
 
+impl Add {
+    /// Whether it makes sense; no file is read yet.
+    pub(super) fn check(&self, resolved: &Resolved) -> Result<(), Failed> {
+        valid_name("the instance's name", &self.name)?;
+        Site::parse(&self.site, &resolved.sites)?;
+        self.way_in.check()
+    }
+}
+
 pub(super) async fn register(house: &House, resolved: &Resolved, add: Add) -> Result<(), Failed> {
-    valid_name("the instance's name", &add.name)?;
     let site = Site::parse(&add.site, &resolved.sites)?;
     let tenant = tenant::find(house, &add.tenant).await?;
     let offer = add.way_in.read()?;

@@ -88,21 +88,32 @@ pub(super) struct Unproven {
 }
 
 impl WayIn {
+    /// Whether what was given goes together.
+    pub(super) fn check(&self) -> Result<(), Failed> {
+        if self.auth == Auth::Oauth {
+            given(self.client_id.as_ref(), "--auth oauth needs --client-id")?;
+            given(self.given.client_secret_file.as_ref(), "--auth oauth needs --client-secret-file")?;
+            return Ok(());
+        }
+        if self.client_id.is_some() || self.given.is_there() {
+            return Err(Invalid::new("an OAuth app", "goes with --auth oauth").into());
+        }
+        valid_email(given(self.email.as_deref(), "--email is missing (an OAuth app goes with --auth oauth)")?)?;
+        given(self.token_file.as_ref(), "--token-file is missing (an OAuth app goes with --auth oauth)")?;
+        Ok(())
+    }
+
     /// Reads the files.
     pub(super) fn read(&self) -> Result<Offer, Failed> {
+        self.check()?;
         if self.auth == Auth::Oauth {
             let client_id = given(self.client_id.as_ref(), "--auth oauth needs --client-id")?.clone();
             let client_secret = self.given.secret()?;
             let client_secret = given(client_secret, "--auth oauth needs --client-secret-file")?;
             return Ok(Offer::App(App { client_id, client_secret }, self.given.shown()?));
         }
-        let oauth = self.client_id.is_some() || self.given.is_there();
-        if oauth {
-            return Err(Invalid::new("an OAuth app", "goes with --auth oauth").into());
-        }
-        let email = given(self.email.clone(), "--email is missing (an OAuth app goes with --auth oauth)")?;
-        valid_email(&email)?;
-        let file = given(self.token_file.as_deref(), "--token-file is missing (an OAuth app goes with --auth oauth)")?;
+        let email = given(self.email.clone(), "--email is missing")?;
+        let file = given(self.token_file.as_deref(), "--token-file is missing")?;
         let login = Login { email, token: read_secret("API token", file)?.into() };
         Ok(if self.auth == Auth::Scoped { Offer::Scoped(login) } else { Offer::Basic(login) })
     }
