@@ -1,5 +1,9 @@
 //! From a job to its handler: one arm each.
 
+use futures::{
+    FutureExt,
+    future::{BoxFuture, ready},
+};
 use queue::{Envelope, Job, Outcome};
 
 use crate::{
@@ -12,33 +16,35 @@ use crate::{
 };
 
 pub(crate) async fn run(ctx: &Context, envelope: &Envelope) -> Result<Outcome, Failure> {
-    match &envelope.job {
-        Job::SyncTouched { instance, lane } => sync_touched::run(ctx, *instance, *lane).await,
-        Job::WakeTouched { instance } => wake_touched::run(ctx, *instance).await,
-        Job::SyncIssue { instance, issue } => sync_issue::run(ctx, *instance, *issue).await,
-        Job::SyncSprint { instance, sprint } => sync_sprint::run(ctx, *instance, *sprint).await,
-        Job::SyncDirectory { instance } => sync_directory::run(ctx, *instance).await,
+    // Boxed: nested as they are, the compiler would give up on the size of all of them in one.
+    let work: BoxFuture<'_, Result<Outcome, Failure>> = match &envelope.job {
+        Job::SyncTouched { instance, lane } => sync_touched::run(ctx, *instance, *lane).boxed(),
+        Job::WakeTouched { instance } => wake_touched::run(ctx, *instance).boxed(),
+        Job::SyncIssue { instance, issue } => sync_issue::run(ctx, *instance, *issue).boxed(),
+        Job::SyncSprint { instance, sprint } => sync_sprint::run(ctx, *instance, *sprint).boxed(),
+        Job::SyncDirectory { instance } => sync_directory::run(ctx, *instance).boxed(),
         Job::Backfill { instance, projects, since } => {
             let order = backfill::Order { run: envelope.id, projects, since: *since };
-            backfill::run(ctx, *instance, order).await
+            backfill::run(ctx, *instance, order).boxed()
         }
         Job::BackfillProject { instance, project, run, page } => {
-            backfill_project::run(ctx, *instance, *project, *run, *page).await
+            backfill_project::run(ctx, *instance, *project, *run, *page).boxed()
         }
-        Job::PollUpdates { instance, page } => poll_updates::run(ctx, *instance, page.as_ref()).await,
-        Job::KeepWebhook { instance } => keep_webhook::run(ctx, *instance).await,
+        Job::PollUpdates { instance, page } => poll_updates::run(ctx, *instance, page.as_ref()).boxed(),
+        Job::KeepWebhook { instance } => keep_webhook::run(ctx, *instance).boxed(),
         Job::Census { instance, projects, compared, losses } => {
             let order = census::Order { run: envelope.id, projects, compared: *compared, losses: *losses };
-            census::run(ctx, *instance, order).await
+            census::run(ctx, *instance, order).boxed()
         }
         Job::CensusProject { instance, project, run, page, compared, losses } => {
             let (instance, project, run, page) = (*instance, *project, *run, *page);
             let turn = census_project::Turn { instance, project, run, page, compared: *compared, losses: *losses };
-            census_project::run(ctx, turn).await
+            census_project::run(ctx, turn).boxed()
         }
-        Job::Reconcile { instance, sample } => reconcile::run(ctx, *instance, *sample).await,
-        Job::Revisit { instance } => revisit::run(ctx, *instance).await,
-        Job::RefreshViews => refresh_views::run(ctx).await,
-        Job::Probe { .. } => Ok(Outcome::Done),
-    }
+        Job::Reconcile { instance, sample } => reconcile::run(ctx, *instance, *sample).boxed(),
+        Job::Revisit { instance } => revisit::run(ctx, *instance).boxed(),
+        Job::RefreshViews => refresh_views::run(ctx).boxed(),
+        Job::Probe { .. } => ready(Ok(Outcome::Done)).boxed(),
+    };
+    work.await
 }
