@@ -9,6 +9,7 @@ mod m0003_indexes;
 mod m0004_rls;
 mod m0005_oauth_grants;
 mod m0006_worklogs_sprints;
+mod m0007_search;
 mod roles;
 mod session;
 mod tables;
@@ -106,6 +107,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_rls::Migration),
             Box::new(m0005_oauth_grants::Migration),
             Box::new(m0006_worklogs_sprints::Migration),
+            Box::new(m0007_search::Migration),
         ]
     }
 }

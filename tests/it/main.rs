@@ -19,6 +19,7 @@ mod poll;
 mod private_servers;
 mod queue;
 mod recorded;
+mod search;
 mod seed;
 mod store;
 mod tenancy;

@@ -13,6 +13,7 @@ mod key;
 mod link;
 mod project;
 mod raw_json;
+pub mod search;
 mod snapshot;
 mod sprint;
 mod storable;

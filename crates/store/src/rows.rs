@@ -21,6 +21,18 @@ macro_rules! issue_columns {
 }
 pub(crate) use issue_columns;
 
+/// The same of `mirror.shown_issues`, for lists: without the description, which is stored apart and would have to be fetched.
+macro_rules! listed_columns {
+    () => {
+        "i.tenant AS tenant_id, i.instance_id, i.id, i.key, i.project_id, i.summary, NULL::text AS description,
+        i.type_id, i.type_name, i.type_subtask, i.status_id, i.status_name, i.status_category, i.priority_id,
+        i.priority_name, i.resolution_id, i.resolution_name, i.assignee, i.reporter, i.creator, i.labels, i.parent_id,
+        i.parent_key, i.sprint_ids, i.created_at, i.updated_at, i.resolved_at, i.due_on, i.content_hash, i.observed_at,
+        i.seen_at, i.gone_at, i.deleted_at, i.visible"
+    };
+}
+pub(crate) use listed_columns;
+
 /// An issue and its row, which knows when it was observed.
 pub(crate) fn read_issue(row: &QueryResult) -> Result<(Issue, issue::Model), Error> {
     let model = issue::Model::from_query_result(row, "")?;

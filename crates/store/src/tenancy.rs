@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The newest step of the schema that this program relies on.
-pub const SCHEMA: &str = "m0006_worklogs_sprints";
+pub const SCHEMA: &str = "m0007_search";
 
 /// How long to wait for a connection before telling that all are busy.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -2,7 +2,11 @@
 
 use std::collections::HashMap;
 
-use domain::{InstanceId, IssueId, RawJson, storable_json};
+use domain::{
+    InstanceId, IssueId, RawJson,
+    search::{custom_fields, search_document},
+    storable_json,
+};
 use sea_orm::sqlx::{Row, postgres::PgRow};
 
 use super::{Held, HeldById, Sighting};
@@ -12,21 +16,21 @@ const WRITE: &str = "/* issues.write */
 INSERT INTO mirror.issues AS t (tenant_id, instance_id, id, key, project_id, summary, description, type_id, type_name,
     type_subtask, status_id, status_name, status_category, priority_id, priority_name, resolution_id, resolution_name,
     assignee, reporter, creator, labels, parent_id, parent_key, sprint_ids, created_at, updated_at, resolved_at, due_on,
-    raw, content_hash, observed_at, seen_at, raw_exact)
+    raw, content_hash, observed_at, seen_at, raw_exact, search, custom)
 SELECT $1, $2, p.id, p.key, p.project_id, p.summary, p.description::jsonb, p.type_id, p.type_name, p.type_subtask,
     p.status_id, p.status_name, p.status_category, p.priority_id, p.priority_name, p.resolution_id, p.resolution_name,
     p.assignee, p.reporter, p.creator, p.labels::text[], p.parent_id, p.parent_key, p.sprint_ids::bigint[], p.created_at,
     p.updated_at, p.resolved_at, p.due_on, p.raw::jsonb, p.content_hash, p.observed_at, p.seen_at,
-    p.raw_exact
+    p.raw_exact, p.search::tsvector, p.custom::jsonb
 FROM unnest($3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::bigint[], $9::text[], $10::bool[],
     $11::bigint[], $12::text[], $13::text[], $14::bigint[], $15::text[], $16::bigint[], $17::text[], $18::text[],
     $19::text[], $20::text[], $21::text[], $22::bigint[], $23::text[], $24::text[], $25::timestamptz[],
     $26::timestamptz[], $27::timestamptz[], $28::date[], $29::text[], $30::bytea[], $31::timestamptz[],
-    $32::timestamptz[], $33::text[])
+    $32::timestamptz[], $33::text[], $34::text[], $35::text[])
     AS p (id, key, project_id, summary, description, type_id, type_name, type_subtask, status_id, status_name,
         status_category, priority_id, priority_name, resolution_id, resolution_name, assignee, reporter, creator, labels,
         parent_id, parent_key, sprint_ids, created_at, updated_at, resolved_at, due_on, raw, content_hash, observed_at,
-        seen_at, raw_exact)
+        seen_at, raw_exact, search, custom)
 ORDER BY p.id
 ON CONFLICT (tenant_id, instance_id, id) DO UPDATE SET
     key = excluded.key, project_id = excluded.project_id, summary = excluded.summary,
@@ -38,7 +42,8 @@ ON CONFLICT (tenant_id, instance_id, id) DO UPDATE SET
     creator = excluded.creator, labels = excluded.labels, parent_id = excluded.parent_id,
     parent_key = excluded.parent_key, sprint_ids = excluded.sprint_ids, created_at = excluded.created_at,
     updated_at = excluded.updated_at, resolved_at = excluded.resolved_at, due_on = excluded.due_on, raw = excluded.raw,
-    raw_exact = excluded.raw_exact, content_hash = excluded.content_hash, observed_at = excluded.observed_at,
+    raw_exact = excluded.raw_exact, content_hash = excluded.content_hash, search = excluded.search,
+    custom = excluded.custom, observed_at = excluded.observed_at,
     seen_at = greatest(t.seen_at, excluded.seen_at)
 WHERE t.deleted_at IS NULL
     AND (t.observed_at IS NULL OR (excluded.updated_at, excluded.observed_at) > (t.updated_at, t.observed_at))
@@ -73,6 +78,7 @@ impl TenantTx {
         let texts = || news.iter().map(|sighting| sighting.snapshot.raw.as_str()).zip(&storable);
         let raws: Vec<&str> = texts().map(|(raw, storable)| storable.as_deref().unwrap_or(raw)).collect();
         let exact: Vec<Option<&str>> = texts().map(|(raw, storable)| storable.as_ref().map(|_| raw)).collect();
+        let custom: Vec<Option<String>> = raws.iter().map(|raw| custom_fields(raw)).collect();
         let rows = sql(WRITE)
             .bind(self.tenant.0)
             .bind(instance.0)
@@ -107,6 +113,8 @@ impl TenantTx {
             .bind(column(news, |sighting| sighting.observed_at))
             .bind(column(news, |sighting| sighting.seen_at))
             .bind(exact)
+            .bind(column(&issues, |issue| search_document(&issue.summary, issue.description.as_ref())))
+            .bind(custom)
             .fetch_all(self.connection())
             .await?;
         rows.iter().map(|row| Ok((IssueId(row.try_get("id")?), row.try_get("fresh")?))).collect()
