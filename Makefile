@@ -31,6 +31,7 @@ bench: packages ## every benchmark beside its references: a table here, the figu
 	@$(CARGO) build --release --locked --package tests --bin bench --bin chaos >&2
 	@"$${CARGO_TARGET_DIR:-target}/release/bench" queue $(ARGS)
 	@"$${CARGO_TARGET_DIR:-target}/release/bench" backfill
+	@"$${CARGO_TARGET_DIR:-target}/release/bench" store
 
 fmt: ## format the sources
 	@$(CARGO) fmt --all

@@ -1,4 +1,4 @@
-//! Benchmarks, side by side with what people use today: `bench queue [--quick]`, `bench backfill`.
+//! Benchmarks, side by side with what people use today: `bench queue [--quick]`, `bench backfill`, `bench store`.
 //!
 //! Every subject of a case is a process of its own, against a Redis server of its own, in alternating rounds of one run. A
 //! table goes to standard output, the figures to `target/bench/queue.json`. A reference that cannot run is reported as
@@ -14,6 +14,7 @@ mod ours;
 mod plan;
 mod report;
 mod server;
+mod store;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -32,6 +33,8 @@ enum What {
     Queue(plan::Options),
     /// Requests to Jira that a backfill costs.
     Backfill,
+    /// Loading, reading again and searching the mirror, beside plain SQL.
+    Store(store::Options),
     /// One measurement of one subject; started by the benchmark.
     #[command(hide = true)]
     Measure {
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
     match Cli::parse().what {
         What::Queue(options) => runtime.block_on(plan::run(&options)),
         What::Backfill => runtime.block_on(backfill::run()),
+        What::Store(options) => runtime.block_on(store::run(&options)),
         What::Measure { subject, task, url, size } => {
             // As a task like any other: the main thread would have to be woken for every answer.
             let measured = runtime.spawn(async move {

@@ -89,7 +89,7 @@ impl Site {
             credentials: Credentials::Basic(Login { email: "nobody@example.com".to_owned(), token: "none".into() }),
             webhook_secret: random_hex(32).into(),
             poll_interval: Duration::from_secs(86_400),
-            requests_per_minute: 1,
+            requests_per_minute: 100,
         }
     }
 

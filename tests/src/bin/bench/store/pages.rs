@@ -1,0 +1,65 @@
+//! What is loaded: 20,000 made-up issues with three comments and five changelog entries each, read as from Jira.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use domain::{IssueSnapshot, RawJson};
+use simulator::{Config, Parts};
+
+/// Issues of one load.
+pub(crate) const ISSUES: usize = 20_000;
+/// Issues of a page, which is a transaction.
+pub(crate) const PAGE: usize = 500;
+
+const PROJECTS: usize = 10;
+
+/// Snapshots in pages, the same for every subject.
+#[derive(Clone)]
+pub(crate) struct Pages(Arc<Vec<Vec<IssueSnapshot>>>);
+
+impl Pages {
+    pub(crate) fn make() -> Self {
+        let parts = Parts::new(site(ISSUES / PROJECTS));
+        let page = |texts: Vec<String>| -> Vec<IssueSnapshot> {
+            let read =
+                |text: &String| jira::snapshot_from_json(text, parts.end()).expect("the simulator writes as Jira");
+            texts.iter().map(|text| without_embedded(read(text))).collect()
+        };
+        Self(Arc::new(parts.all(PAGE).map(|part| page(parts.issues(&part))).collect()))
+    }
+
+    /// The pages of one of several writers.
+    pub(crate) fn of(&self, writer: usize, writers: usize) -> impl Iterator<Item = &[IssueSnapshot]> {
+        self.0.iter().skip(writer).step_by(writers).map(Vec::as_slice)
+    }
+
+    /// Bytes of an issue's document, on average.
+    pub(crate) fn bytes(&self) -> usize {
+        let all = self.0.iter().flatten();
+        all.map(|snapshot| snapshot.raw.as_str().len()).sum::<usize>() / ISSUES
+    }
+}
+
+/// Comments are rows of their own; their copies in the document would make it half as long again as the documents that
+/// the promises are about.
+fn without_embedded(mut snapshot: IssueSnapshot) -> IssueSnapshot {
+    let read = |raw: &RawJson| -> BTreeMap<String, RawJson> { raw.read().expect("an object") };
+    let mut document = read(&snapshot.raw);
+    let mut fields = read(&document["fields"]);
+    fields.remove("comment");
+    document.insert("fields".to_owned(), RawJson::of(&fields).expect("JSON"));
+    snapshot.raw = RawJson::of(&document).expect("JSON");
+    snapshot
+}
+
+/// A site with so many issues in each project. Worklogs are left out: the references do not write them.
+pub(crate) fn site(issues: usize) -> Config {
+    Config {
+        projects: PROJECTS,
+        issues,
+        users: 40,
+        comments_per_issue: 3..=3,
+        histories_per_issue: 5..=5,
+        worklogs_per_issue: 0..=0,
+        ..Config::default()
+    }
+}
