@@ -1,6 +1,8 @@
 //! The process that does: one apalis worker per queue, under one Monitor.
 //!
 //! Stateless: everything it knows is in Redis and PostgreSQL, so pods come and go.
+// Handlers are nested deeply: from the job over Jira's client and the store down to the driver.
+#![recursion_limit = "256"]
 
 mod attempt;
 mod context;
