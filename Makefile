@@ -21,7 +21,7 @@ demo: packages ## the whole house on this machine, with a simulated Jira
 
 test: ## every test; those with servers start their own
 	@deploy/install-packages.sh --for-tests
-	@$(CARGO) build --locked --package jirafleet --bin jirafleet >&2
+	@$(CARGO) build --locked --workspace --bin jirafleet >&2
 	@$(CARGO) test --workspace --locked
 
 test-compat: ## other people's Jira clients against the simulated Jira; wants python3 and PyPI
