@@ -43,7 +43,7 @@ pub(crate) async fn receive(
     let name = name.map_or_else(|_| String::new(), |Path(name)| name);
     let verdict = gate.judge(&name, request).await.unwrap_or_else(|refusal| refusal);
     metrics::counter!("jirafleet_webhooks_received_total", "verdict" => verdict.name()).increment(1);
-    metrics::histogram!("jirafleet_webhook_ack_seconds").record(began.elapsed());
+    metrics::histogram!("jirafleet_webhook_ack_seconds", "verdict" => verdict.name()).record(began.elapsed());
     verdict
 }
 

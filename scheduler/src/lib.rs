@@ -3,10 +3,10 @@
 //!
 //! Several schedulers may run at once. Nobody is elected: a job asked for twice is enqueued once, by its unique key.
 
-mod ages;
 mod clock;
 mod error;
 mod fan_out;
+mod figures;
 mod timetable;
 
 use chrono::Utc;
@@ -36,13 +36,14 @@ pub struct Scheduler {
 /// PostgreSQL or Redis being away is not an error in here: the tick is logged, and the next one makes up for it.
 pub async fn run(scheduler: Scheduler, shutdown: CancellationToken) -> Result<(), Error> {
     let schedules = TIMETABLE.iter().map(Line::schedule).collect::<Result<Vec<_>, _>>()?;
-    let fan_out = FanOut::new(scheduler.store.clone(), scheduler.producer);
+    let Scheduler { store, producer } = scheduler;
+    let fan_out = FanOut::new(store.clone(), producer.clone());
     let lines = TIMETABLE.iter().zip(schedules).map(|(line, schedule)| keep(line, schedule, &fan_out));
     tracing::info!(lines = TIMETABLE.len(), "the scheduler keeps its timetable");
     tokio::select! {
         () = shutdown.cancelled() => {}
         _ = join_all(lines) => {}
-        () = ages::tell(&scheduler.store) => {}
+        () = figures::tell(&store, &producer) => {}
     }
     tracing::info!("the scheduler has stopped");
     Ok(())

@@ -14,3 +14,10 @@ pub(crate) mod sync_issue;
 pub(crate) mod sync_sprint;
 pub(crate) mod sync_touched;
 pub(crate) mod wake_touched;
+
+/// Shows the figures of what hardly ever happens, before it does: a rate does not see the step to a figure's first value.
+pub(crate) fn show_rare_figures() {
+    reconcile::count(0, &crate::drift::Kind::ALL.map(|kind| (kind, 0)));
+    metrics::counter!("jirafleet_census_held_total").increment(0);
+    metrics::counter!("jirafleet_webhook_problems_total").increment(0);
+}

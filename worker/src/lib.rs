@@ -83,6 +83,7 @@ pub async fn run(worker: Worker, shutdown: CancellationToken) -> Result<(), Erro
                 .build(attempt::attempt)
         })
     });
+    jobs::show_rare_figures();
     tracing::info!(worker.name = %options.name, queues = ?options.slots, "the worker takes jobs");
     monitor
         .should_restart(|worker, error| {

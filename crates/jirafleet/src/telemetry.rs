@@ -31,8 +31,44 @@ pub(crate) fn start_metrics() -> Result<PrometheusHandle, Failed> {
         .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)
         .map_err(Failed::bug)?;
     let handle = builder.install_recorder().map_err(Failed::bug)?;
+    describe();
     metrics::gauge!("jirafleet_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     Ok(handle)
 }
 
-const SECONDS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 300.0];
+/// 0.1 and 5 are what is promised of webhooks: the alerts count by them.
+const SECONDS: [f64; 15] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 300.0];
+
+/// What operators read about metrics is what `/metrics` says about them.
+const PAGE: &str = include_str!("../../../docs/metrics.md");
+
+/// Gives every metric its line of help.
+fn describe() {
+    for (name, kind, says) in PAGE.lines().filter_map(described) {
+        match kind {
+            "counter" => metrics::describe_counter!(name, says),
+            "gauge" => metrics::describe_gauge!(name, says),
+            _ => metrics::describe_histogram!(name, says),
+        }
+    }
+}
+
+/// Name, kind and last column of a table's row that is about a metric.
+fn described(line: &'static str) -> Option<(&'static str, &'static str, &'static str)> {
+    let cells: Vec<&str> = line.strip_prefix("| `")?.strip_suffix(" |")?.split(" | ").collect();
+    let (name, kind, says) = (*cells.first()?, *cells.get(1)?, *cells.last()?);
+    Some((name.strip_suffix('`')?, kind, says))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_of_the_page_is_read() {
+        let rows = PAGE.lines().filter(|line| line.contains("`jirafleet_")).count();
+        let described: Vec<_> = PAGE.lines().filter_map(described).collect();
+        assert_eq!(described.len(), rows);
+        assert!(described.iter().all(|(name, _, says)| name.starts_with("jirafleet_") && says.ends_with('.')));
+    }
+}

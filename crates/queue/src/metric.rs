@@ -29,9 +29,14 @@ impl Meters {
     fn of(&self, queue: QueueName, kind: &'static str) -> Option<&Meter> {
         let place = Job::KINDS.iter().position(|known| *known == kind)?;
         let queue = queue.as_str();
-        Some(self.0[place].get_or_init(|| Meter {
-            wait: metrics::histogram!("jirafleet_queue_wait_seconds", "queue" => queue, "kind" => kind),
-            done: metrics::counter!("jirafleet_queue_jobs_total", "queue" => queue, "kind" => kind, "outcome" => "done"),
+        Some(self.0[place].get_or_init(|| {
+            // Shown from the start: a rate does not see the step to a figure's first value.
+            metrics::counter!("jirafleet_queue_jobs_total", "queue" => queue, "kind" => kind, "outcome" => "dead")
+                .increment(0);
+            Meter {
+                wait: metrics::histogram!("jirafleet_queue_wait_seconds", "queue" => queue, "kind" => kind),
+                done: metrics::counter!("jirafleet_queue_jobs_total", "queue" => queue, "kind" => kind, "outcome" => "done"),
+            }
         }))
     }
 

@@ -13,6 +13,7 @@ use redis::{
 use crate::{
     Error, Producer, QueueName,
     keys::{GROUP, Keys},
+    metric,
 };
 
 /// Instances whose lines and parked jobs are counted; of more, nobody reads a sum.
@@ -62,6 +63,12 @@ impl Producer {
     pub async fn depth(&self, queue: QueueName) -> Result<Depth, Error> {
         let keys = self.keys(queue);
         self.ask(|mut connection| async move { depth(&mut connection, keys).await }).await
+    }
+
+    /// Counts one queue and tells it in this process's figures, so that it is known also while no worker runs.
+    pub async fn tell_depth(&self, queue: QueueName) -> Result<(), Error> {
+        metric::depth(queue, &self.depth(queue).await?);
+        Ok(())
     }
 
     /// Counts one queue, with its workers.

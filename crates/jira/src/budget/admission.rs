@@ -79,8 +79,9 @@ impl Budget {
 fn observe(drawn: &Drawn, priority: Priority) {
     metrics::histogram!("jirafleet_jira_budget_left_ratio").record(drawn.left);
     if let Some(obstacle) = drawn.obstacle {
-        let labels = [("priority", priority.name()), ("obstacle", obstacle.name())];
-        metrics::counter!("jirafleet_jira_budget_refusals_total", &labels).increment(1);
+        let (priority, obstacle) = (priority.name(), obstacle.name());
+        metrics::counter!("jirafleet_jira_budget_refusals_total", "priority" => priority, "obstacle" => obstacle)
+            .increment(1);
     }
 }
 

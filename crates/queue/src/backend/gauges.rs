@@ -26,7 +26,8 @@ impl Gauges {
         Self { shared: Arc::clone(shared), name, is_ours: false }
     }
 
-    /// Reads them if it is our turn. Whoever lost its turn shows nothing, so that a sum or a maximum over all is right.
+    /// Reads them if it is our turn. Whoever lost its turn shows nothing, so that the maximum over all processes is
+    /// right; a sum is not, since schedulers tell the same.
     pub(super) async fn refresh(&mut self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
         let mut script = GAUGES.key(&self.shared.keys.gauges);
         script.arg(&self.name).arg(millis(LEFT));
