@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what jirafleet's private servers need and this machine lacks: PostgreSQL (server) >= 14 and Redis >= 6.2.
-# With --for-tests also PgBouncer, which only the tests start. Says nothing and changes nothing when all are there. Messages
+# With --for-tests also PgBouncer, which only the tests start, and Prometheus' promtool, without which they judge no alerts: it
+# may be missing. Says nothing and changes nothing when all are there. Messages
 # go to stderr; exit 69 when it cannot help.
 set -euo pipefail
 
@@ -106,6 +107,27 @@ without_system_pgbouncer() {
     fi
 }
 
+# Nor for a Prometheus on port 9090: its promtool is all that is wanted.
+without_system_prometheus() {
+    if [[ -d /run/systemd/system ]]; then
+        as_root systemctl disable --now --quiet prometheus.service >&2 || true
+    elif [[ -x /etc/init.d/prometheus ]]; then
+        as_root /etc/init.d/prometheus stop >/dev/null 2>&1 || true
+    fi
+}
+
+# The one test that wants it says that it was skipped when this does not succeed.
+try_promtool() {
+    command -v promtool >/dev/null && return
+    if command -v apt-get >/dev/null; then
+        say "installing: prometheus (for promtool)"
+        with_apt prometheus && return
+    elif command -v brew >/dev/null; then
+        brew install -q prometheus >&2 && return
+    fi
+    say "there is no promtool here: alerts and dashboards are not judged by the tests"
+}
+
 with_apt() {
     have_package_lists || apt update || say "apt-get update failed; trying with what is there"
     [[ $* != *postgresql* ]] || without_system_cluster
@@ -115,6 +137,7 @@ with_apt() {
     } || return 1
     [[ $* != *redis* ]] || without_system_redis
     [[ $* != *pgbouncer* ]] || without_system_pgbouncer
+    [[ $* != *prometheus* ]] || without_system_prometheus
 }
 
 main() {
@@ -153,3 +176,4 @@ main() {
 }
 
 main "$@"
+[[ ${1:-} != --for-tests ]] || try_promtool
