@@ -18,6 +18,7 @@ mod demo;
 mod hostile;
 mod hot;
 mod identity;
+mod metrics;
 mod migrations;
 mod operate;
 mod outage;
