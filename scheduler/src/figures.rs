@@ -1,17 +1,21 @@
 //! Tells how the house stands: views, queues, instances, webhooks. Not told by whoever works on them: what matters is that
 //! nobody does. Every scheduler tells the same, so whoever reads takes the maximum.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
-use domain::{Instance, InstanceId, InstanceState, Tenant, WebhookHealth};
+use domain::{Instance, InstanceId, InstanceState, Tenant, TenantId, WebhookHealth};
+use futures::FutureExt as _;
 use queue::{Producer, QueueName};
 use store::{Store, WebhookState};
 
 /// How often.
 const EVERY: Duration = Duration::from_secs(15);
 
-/// How long PostgreSQL and Redis may take, each.
+/// How long each answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The names of the states an instance can be in.
@@ -23,24 +27,33 @@ pub(crate) async fn tell(store: &Store, producer: &Producer) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if let Ok(Err(error)) = tokio::time::timeout(PATIENCE, of_the_mirror(store)).await {
-            tracing::debug!(%error, "how views and instances stand is not known");
+        // Boxed: nested as they are, the compiler would give up on the size of all of them in one.
+        if let Ok(Err(error)) = tokio::time::timeout(PATIENCE, of_the_views(store).boxed()).await {
+            tracing::debug!(%error, "how old the views are is not known");
         }
-        if let Ok(Err(error)) = tokio::time::timeout(PATIENCE, of_the_queues(producer)).await {
+        if let Ok(Err(error)) = tokio::time::timeout(PATIENCE, of_the_instances(store).boxed()).await {
+            tracing::debug!(%error, "how the instances stand is not known");
+        }
+        if let Ok(Err(error)) = tokio::time::timeout(PATIENCE, of_the_queues(producer).boxed()).await {
             tracing::debug!(%error, "how full the queues are is not known");
         }
     }
 }
 
-async fn of_the_mirror(store: &Store) -> Result<(), store::Error> {
-    let system = store.system();
-    for view in system.view_ages().await? {
+async fn of_the_views(store: &Store) -> Result<(), store::Error> {
+    for view in store.system().view_ages().await? {
         let name = view.view.name();
         metrics::gauge!("jirafleet_matview_age_seconds", "view" => name).set(view.age.as_secs_f64());
         metrics::gauge!("jirafleet_matview_refresh_seconds", "view" => name).set(view.took.as_secs_f64());
     }
-    let (tenants, instances, webhooks) = tokio::try_join!(system.tenants(), system.instances(), system.webhooks())?;
-    Fleet::count(&tenants, &instances, &webhooks, Utc::now()).tell();
+    Ok(())
+}
+
+/// One after the other: whoever turns ticks into jobs needs the connections more.
+async fn of_the_instances(store: &Store) -> Result<(), store::Error> {
+    let system = store.system();
+    let (tenants, instances) = (system.tenants().await?, system.instances().await?);
+    Fleet::count(&tenants, &instances, &system.webhooks().await?, Utc::now()).tell();
     Ok(())
 }
 
@@ -72,9 +85,9 @@ impl Fleet {
         now: DateTime<Utc>,
     ) -> Self {
         let mut fleet = Self::default();
-        let paying =
-            |instance: &&Instance| tenants.iter().any(|tenant| tenant.id == instance.tenant && !tenant.suspended);
-        for instance in instances.iter().filter(paying) {
+        let paying: HashSet<TenantId> =
+            tenants.iter().filter(|tenant| !tenant.suspended).map(|tenant| tenant.id).collect();
+        for instance in instances.iter().filter(|instance| paying.contains(&instance.tenant)) {
             add(&mut fleet.states, STATES.iter().position(|name| *name == instance.state.name()));
             if instance.state == InstanceState::Active {
                 fleet.add_webhook(webhooks.get(&instance.id), now);
@@ -116,7 +129,7 @@ fn add(counts: &mut [u32], place: Option<usize>) {
 #[cfg(test)]
 mod tests {
     use chrono::TimeDelta;
-    use domain::{Site, TenantId};
+    use domain::Site;
 
     use super::*;
 
