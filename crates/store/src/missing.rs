@@ -79,7 +79,7 @@ impl TenantTx {
                 deleted_at = CASE WHEN t.missed_at < $5 AND (t.missed_at > t.seen_at) IS NOT FALSE
                     THEN excluded.gone_at END
             WHERE t.deleted_at IS NULL AND (t.seen_at IS NULL OR t.seen_at < excluded.gone_at)
-            RETURNING t.deleted_at IS NOT NULL AS deleted")
+            RETURNING t.id, t.key, t.deleted_at IS NOT NULL AS deleted")
         .bind(self.tenant.0)
         .bind(instance.0)
         .bind(ids)
@@ -87,6 +87,7 @@ impl TenantTx {
         .bind(stored(began_at))
         .fetch_all(self.connection())
         .await?;
+        self.moved(instance, &rows).await?;
         let deleted = rows.iter().filter(|row| row.try_get("deleted").unwrap_or(false)).count() as u64;
         Ok(Gone { missing: rows.len() as u64 - deleted, deleted })
     }

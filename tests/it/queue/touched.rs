@@ -68,8 +68,11 @@ async fn an_issue_touched_while_it_is_looked_at_stays() {
     assert_eq!(rest.ids(), ids[2..]);
     assert_eq!(producer.settle_touched(&rest).await.unwrap().0, 0);
     // What was looked at a moment ago rests, too.
-    producer.touch(instance, &[ids[0], ids[2]], at(102)).await.unwrap();
-    assert_eq!(producer.touched(instance, lane).oldest(10).await.unwrap().ids(), []);
+    let cold = (200..).map(IssueId).find(|id| Lane::of(*id) == lane).unwrap();
+    producer.touch(instance, &[ids[0], cold, ids[2]], at(102)).await.unwrap();
+    let waiting = producer.touched(instance, lane).oldest(10).await.unwrap();
+    assert_eq!(waiting.ids(), [cold], "others do not wait for it");
+    producer.settle_touched(&waiting).await.unwrap();
     let mut woken: Vec<IssueId> = wake_all(&producer, instance, lane).await;
     woken.sort_unstable();
     let mut expected = vec![ids[0], ids[1], ids[2]];
