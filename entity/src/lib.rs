@@ -13,6 +13,7 @@ pub mod changelog;
 pub mod comment;
 pub mod custom_field;
 pub mod house_key;
+pub mod idempotency_key;
 pub mod issue;
 pub mod issue_key_alias;
 pub mod issue_link;

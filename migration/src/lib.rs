@@ -16,6 +16,7 @@ mod m0009_views;
 mod m0010_tenant_keys;
 mod m0011_census;
 mod m0012_webhooks;
+mod m0013_idempotency;
 mod roles;
 mod session;
 mod tables;
@@ -119,6 +120,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_tenant_keys::Migration),
             Box::new(m0011_census::Migration),
             Box::new(m0012_webhooks::Migration),
+            Box::new(m0013_idempotency::Migration),
         ]
     }
 }

@@ -24,7 +24,7 @@ fn depends_on(krate: &str) -> Vec<String> {
 
 const PROCESSES: [&str; 4] = ["ingest-gateway", "scheduler", "worker", "crates/api"];
 
-const ROOMS: [&str; 14] = [
+const ROOMS: [&str; 15] = [
     "crates/domain",
     "crates/jira",
     "crates/listener",
@@ -33,6 +33,7 @@ const ROOMS: [&str; 14] = [
     "crates/servers",
     "crates/simulator",
     "crates/store",
+    "crates/way-in",
     "entity",
     "ingest-gateway",
     "migration",

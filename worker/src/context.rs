@@ -12,8 +12,9 @@ use jira::{Client, Clients, Priority};
 use queue::Producer;
 use store::Store;
 use tokio::sync::mpsc;
+use way_in::credentials;
 
-use crate::{failure::Failure, way_in::credentials};
+use crate::failure::Failure;
 
 /// How long an instance's row is believed. A pause or a new token takes effect after this at the latest.
 const REMEMBERED: Duration = Duration::from_secs(5);

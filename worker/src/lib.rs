@@ -11,7 +11,6 @@ pub mod drift;
 mod failure;
 mod hearing;
 mod jobs;
-mod way_in;
 pub mod webhooks;
 
 use std::{sync::Arc, time::Duration};

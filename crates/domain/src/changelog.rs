@@ -2,11 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{AccountId, HistoryId, RawJson};
 
 /// One entry of a changelog: everything that one person changed at one instant.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct History {
     /// Stable within its site.
     pub id: HistoryId,
@@ -21,7 +22,7 @@ pub struct History {
 }
 
 /// One field's change. All values are Jira's texts: ids in `from` and `to`, names in `from_text` and `to_text`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Change {
     /// A display name that may be translated: ask `field_id` first.
     pub field: String,

@@ -4,6 +4,7 @@ use std::{fmt, time::Duration};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{AccountId, InstanceId, TenantId};
 
@@ -25,7 +26,7 @@ impl Invalid {
 }
 
 /// Who pays for a set of instances.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Tenant {
     /// Stable.
     pub id: TenantId,
@@ -38,7 +39,7 @@ pub struct Tenant {
 }
 
 /// One Jira Cloud site registered by a tenant. Its credentials are not in here.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Instance {
     /// Stable; part of every key and unique key.
     pub id: InstanceId,
@@ -54,6 +55,7 @@ pub struct Instance {
     pub state: InstanceState,
     /// How often it is polled.
     #[serde(with = "seconds")]
+    #[schema(value_type = u64)]
     pub poll_interval: Duration,
     /// Requests a minute that Jira will take from the whole fleet.
     pub requests_per_minute: u32,
@@ -65,7 +67,7 @@ pub struct Instance {
 }
 
 /// Whether work is done for an instance.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum InstanceState {
     /// It is.
@@ -115,7 +117,7 @@ pub fn valid_name(what: &str, name: &str) -> Result<(), Invalid> {
 }
 
 /// Where a Jira site is: scheme and host, without a trailing slash.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct Site(String);
 

@@ -2,11 +2,12 @@
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{AccountId, IssueId, IssueKey, IssueRef, ProjectId, RawJson, SprintId, Status, StatusCategory};
 
 /// One issue as the mirror knows it; also the JSON that our interfaces speak.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Issue {
     /// Stable.
     pub id: IssueId,
@@ -49,7 +50,7 @@ pub struct Issue {
 }
 
 /// The type of an issue.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 pub struct IssueType {
     /// Jira's number.
     pub id: i64,
@@ -60,7 +61,7 @@ pub struct IssueType {
 }
 
 /// A thing of which Jira tells an id and a name: a priority, a resolution.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 pub struct Named {
     /// Jira's number.
     pub id: i64,

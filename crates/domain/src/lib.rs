@@ -4,6 +4,7 @@
 
 pub mod adf;
 mod changelog;
+mod command;
 mod comment;
 mod field;
 mod id;
@@ -29,6 +30,7 @@ mod worklog;
 
 pub use adf::plain_text;
 pub use changelog::{Change, History};
+pub use command::{AddComment, CreateIssue, RichText, TransitionIssue, UpdateIssue};
 pub use comment::Comment;
 pub use field::Field;
 pub use id::{AccountId, CommentId, HistoryId, InstanceId, IssueId, ProjectId, SprintId, TenantId, WorklogId};

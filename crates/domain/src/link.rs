@@ -1,11 +1,12 @@
 //! Links between issues.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::IssueRef;
 
 /// One link, as seen from one of its two ends. The far end may not be mirrored.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct IssueLink {
     /// The same number at both ends.
     pub id: i64,
@@ -20,7 +21,7 @@ pub struct IssueLink {
 }
 
 /// Which end of a link the other issue is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LinkDirection {
     /// Jira listed it as `inwardIssue`.

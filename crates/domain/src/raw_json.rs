@@ -4,6 +4,10 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{ObjectBuilder, RefOr, Schema, schema::SchemaType},
+};
 
 /// A JSON document, unread. Two are equal when they say the same: members in any order, numbers compared digit by digit.
 #[derive(Clone)]
@@ -36,6 +40,15 @@ impl RawJson {
         canonical(self.as_str(), DEPTH, out);
     }
 }
+
+/// In descriptions of our interfaces it is any JSON.
+impl PartialSchema for RawJson {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new().schema_type(SchemaType::AnyValue).build().into()
+    }
+}
+
+impl ToSchema for RawJson {}
 
 /// How deep documents are told apart by meaning: far deeper than Jira's, and far from where a stack ends.
 const DEPTH: usize = 128;

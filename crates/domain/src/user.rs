@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use crate::AccountId;
 
-/// One person, or an app that acts as one.
-#[derive(Clone, Debug, PartialEq)]
+/// One person, or an app that acts as one; also the JSON that our interfaces speak, which never holds an address.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct User {
     /// The only identity: names and addresses change and vanish.
     pub account: AccountId,
@@ -18,6 +21,7 @@ pub struct User {
     /// IANA name.
     pub time_zone: Option<String>,
     /// Kept as a keyed hash only.
+    #[serde(skip)]
     pub email: Option<EmailAddress>,
 }
 

@@ -2,12 +2,13 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// When the last complete reading of a stream *began*. It only moves forward.
 ///
 /// The newest `updated` that came back would be a trap: the search index lags, so an issue indexed late would be lost for
 /// ever once a later one had moved the mark past it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct Watermark(pub DateTime<Utc>);
 

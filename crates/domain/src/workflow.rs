@@ -1,9 +1,10 @@
 //! Statuses and the three categories that Jira sorts them into.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Where an issue stands.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 pub struct Status {
     /// Jira's number; names repeat across projects.
     pub id: i64,
@@ -14,7 +15,7 @@ pub struct Status {
 }
 
 /// Jira's own sorting of statuses; names are per site, categories are not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StatusCategory {
     /// Not begun.

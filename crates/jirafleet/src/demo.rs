@@ -123,7 +123,7 @@ fn stay(sites: &Sites, addresses: &Addresses, data_dir: &Path) {
         say!("  Jira {:8} {}", site.name(), site.url());
     }
     say!("  webhooks      http://{}/webhooks/{{acme,globex}}", addresses.gateway);
-    say!("  api           http://{}/healthz", addresses.api);
+    say!("  api           http://{}/openapi.json", addresses.api);
     say!("  figures       http://{}/metrics", addresses.metrics);
     say!("");
     say!("Next, in another terminal:");

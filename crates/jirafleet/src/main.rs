@@ -42,7 +42,7 @@ enum Command {
     Worker(serve::WorkerArgs),
     /// Ask for what is due by the clock.
     Scheduler(serve::SchedulerArgs),
-    /// Answer health checks (the interfaces are to come).
+    /// Answer people and programs: REST, described by /openapi.json.
     Api(serve::ApiArgs),
     /// Gateway, worker, scheduler and api in one process.
     All(serve::AllArgs),
@@ -74,6 +74,8 @@ enum Command {
     Audit(chores::audit::Args),
     /// The keys that seal secrets at rest: replace and list them.
     Keys(chores::keys::Args),
+    /// Print the description of REST in OpenAPI 3.1.
+    Openapi,
     /// Run the simulated Jira alone.
     Simulate(chores::simulate::Args),
     /// Print the version.
@@ -114,6 +116,9 @@ fn start(command: Command) -> Result<(), Failed> {
     if let Command::Version = command {
         return output::line(format_args!("jirafleet {}", env!("CARGO_PKG_VERSION")));
     }
+    if let Command::Openapi = command {
+        return output::line(format_args!("{:#}", api::openapi()));
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -148,6 +153,6 @@ async fn run(command: Command) -> Result<(), Failed> {
         Command::Audit(args) => chores::audit::run(args).await,
         Command::Keys(args) => chores::keys::run(args).await,
         Command::Simulate(args) => chores::simulate::run(args).await,
-        Command::Version => Ok(()),
+        Command::Openapi | Command::Version => Ok(()),
     }
 }

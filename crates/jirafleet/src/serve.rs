@@ -145,6 +145,7 @@ async fn start_dev(private: &Private, options: &AllOptions) -> Result<Fleet, Fai
     let addresses = fleet.everything(options, None).await?;
     say!("jirafleet runs on private servers in {}", private.data_dir().display());
     say!("  webhooks  http://{}/webhooks/INSTANCE", addresses.gateway);
+    say!("  api       http://{}/openapi.json", addresses.api);
     say!("  figures   http://{}/metrics", addresses.metrics);
     say!("Next: jirafleet tenant create acme");
     Ok(fleet)

@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Word;
 use crate::{InstanceId, RawJson};
@@ -187,7 +188,7 @@ pub enum Place {
 }
 
 /// A thing by its number or by its name. In JSON a number is an id and a text is a name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum Handle {
     /// Jira's number.

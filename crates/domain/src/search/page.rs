@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{AccountId, InstanceId, Invalid, Issue, IssueId};
 
@@ -43,7 +44,7 @@ pub struct Page<T, C = Cursor> {
 }
 
 /// How long an answer is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Total {
     /// So long.
@@ -53,7 +54,7 @@ pub enum Total {
 }
 
 /// An issue in a listing, without its description, and where it lives.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Listed {
     /// The site.
     pub instance: InstanceId,

@@ -74,7 +74,14 @@ impl Fleet {
     pub(super) async fn api(&mut self, address: SocketAddr) -> Result<SocketAddr, Failed> {
         let listener = Listener::bind(address).await?;
         let address = listener.local_addr();
-        self.spawn("the api", api::serve(listener, self.readiness(), self.shutdown.clone()));
+        let api = api::Api {
+            listener,
+            store: self.house.store.clone(),
+            producer: self.house.producer.clone(),
+            clients: self.house.clients.clone(),
+            readiness: self.readiness(),
+        };
+        self.spawn("the api", api::serve(api, self.shutdown.clone()));
         tracing::info!(%address, "the api answers");
         Ok(address)
     }

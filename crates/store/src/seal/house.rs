@@ -13,16 +13,18 @@ use uuid::Uuid;
 use super::{Key, Keys, MasterKey, Place, Ring, Wrapped, fresh};
 use crate::{Error, orm::sql};
 
-/// What hashes mail addresses and tokens, and what seals the heads of audit chains.
+/// What hashes mail addresses and tokens, and what seals the heads of audit chains and the places in listings.
 pub(super) struct House {
     pub(super) email_pepper: Key,
     pub(super) token_pepper: Key,
     pub(super) audit_seal: Key,
+    pub(super) cursor_seal: Key,
 }
 
 const EMAIL: &str = "e-mail-pepper";
 const TOKEN: &str = "token-pepper";
 const AUDIT: &str = "audit-seal";
+const CURSOR: &str = "cursor-seal";
 
 pub(super) fn place(name: &str) -> Place<'_> {
     Place { column: "house_keys.key_sealed", tenant: TenantId(Uuid::nil()), row: name.as_bytes() }
@@ -39,12 +41,13 @@ impl Keys {
         {
             ring = Ring::of(&master);
         }
-        if [EMAIL, TOKEN, AUDIT].iter().any(|name| !held.contains_key(*name)) {
+        if [EMAIL, TOKEN, AUDIT, CURSOR].iter().any(|name| !held.contains_key(*name)) {
             make(connection, &ring).await?;
             held = read(connection).await?;
         }
         let mut open = |name: &str| ring.unwrap(&place(name), &held.remove(name).ok_or(Error::NotFound("house key"))?);
-        let house = House { email_pepper: open(EMAIL)?, token_pepper: open(TOKEN)?, audit_seal: open(AUDIT)? };
+        let (email_pepper, token_pepper) = (open(EMAIL)?, open(TOKEN)?);
+        let house = House { email_pepper, token_pepper, audit_seal: open(AUDIT)?, cursor_seal: open(CURSOR)? };
         Ok(Self { master: master.clone(), ring: RwLock::new(Arc::new(ring)), house, data: Mutex::new(HashMap::new()) })
     }
 }
@@ -60,7 +63,7 @@ async fn read(connection: &mut PgConnection) -> Result<HashMap<String, Wrapped>,
 async fn make(connection: &mut PgConnection, ring: &Ring) -> Result<(), Error> {
     let email = ring.old_email_pepper().unwrap_or_else(fresh);
     let (mut names, mut keks, mut texts) = (Vec::new(), Vec::new(), Vec::new());
-    for (name, key) in [(EMAIL, email), (TOKEN, fresh()), (AUDIT, fresh())] {
+    for (name, key) in [(EMAIL, email), (TOKEN, fresh()), (AUDIT, fresh()), (CURSOR, fresh())] {
         let wrapped = ring.wrap(&place(name), &key)?;
         names.push(name);
         keks.push(wrapped.kek);

@@ -1,0 +1,141 @@
+//! Around every route that needs a key: the request gets an id, its sender a face, its refusal a document.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Instant,
+};
+
+use axum::{
+    extract::{ConnectInfo, MatchedPath, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use chrono::Utc;
+use domain::Scope;
+use secrecy::{ExposeSecret, SecretString};
+use tracing::Instrument;
+use uuid::Uuid;
+
+use crate::{
+    House,
+    problem::{Place, Problem, Raised},
+    usecases::{Caller, Error, access},
+};
+
+/// Bytes of a body.
+pub(crate) const LARGEST_BODY: usize = 1 << 20;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The outermost layer.
+pub(crate) async fn around(State(house): State<House>, mut request: Request, next: Next) -> Response {
+    let asked = circumstances(&request);
+    let place = if matches!(*request.method(), Method::GET | Method::HEAD) { Place::Address } else { Place::Body };
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let begun = Instant::now();
+    let span = tracing::info_span!("request", request.id = %asked.id, http.route = %route);
+    let (key, length) = (bearer(request.headers()), announced(request.headers()));
+    let mut response = async {
+        match admitted(&house, key, length, &asked).await {
+            Ok(caller) => {
+                request.extensions_mut().insert(caller);
+                next.run(request).await
+            }
+            Err(problem) => problem.into_response(),
+        }
+    }
+    .instrument(span)
+    .await;
+    if let Some(Raised(problem)) = response.extensions_mut().remove::<Raised>() {
+        if let Problem::Said(Error::Broken(why)) = &*problem {
+            tracing::error!(request.id = %asked.id, http.route = %route, error = %why, "a request could not be answered");
+        }
+        response = problem.answer(&asked.id, place);
+    }
+    let outcome = response.status().as_u16().to_string();
+    let seconds = begun.elapsed().as_secs_f64();
+    metrics::histogram!("jirafleet_api_request_duration_seconds", "route" => route, "outcome" => outcome)
+        .record(seconds);
+    if let Ok(id) = HeaderValue::from_str(&asked.id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
+}
+
+/// Refuses a caller that lacks a scope, before anything of its request is read.
+pub(crate) async fn require(State(scope): State<Scope>, request: Request, next: Next) -> Response {
+    let caller = request.extensions().get::<Caller>().ok_or(Error::Unproven);
+    match caller.and_then(|caller| caller.require(scope)) {
+        Ok(()) => next.run(request).await,
+        Err(error) => Problem::Said(error).into_response(),
+    }
+}
+
+async fn admitted(
+    house: &House,
+    key: Option<SecretString>,
+    length: Option<u64>,
+    asked: &access::Request,
+) -> Result<Caller, Problem> {
+    let key = key.as_ref().map(ExposeSecret::expose_secret);
+    let caller = house.access.caller(&house.context.store, key, asked).await?;
+    if length.is_some_and(|length| length > LARGEST_BODY as u64) {
+        return Err(Problem::TooLarge);
+    }
+    Ok(caller)
+}
+
+fn bearer(headers: &HeaderMap) -> Option<SecretString> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, key) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim().into())
+}
+
+/// Bytes of the body, as the sender says.
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn circumstances(request: &Request) -> access::Request {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let id = header(REQUEST_ID.as_str()).filter(|id| is_id(id));
+    access::Request {
+        from: peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip()),
+        at: Utc::now(),
+        id: id.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned),
+        trace: header("traceparent").and_then(trace),
+    }
+}
+
+/// What may stand in a log line and in the audit log.
+fn is_id(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (1..=64).contains(&text.len()) && text.bytes().all(fits)
+}
+
+/// The trace of a W3C `traceparent`.
+fn trace(parent: &str) -> Option<String> {
+    let id = parent.split('-').nth(1)?;
+    let fits = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) && id.bytes().any(|byte| byte != b'0');
+    fits.then(|| id.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_ids_are_taken_over() {
+        assert!(is_id("a-1_B.2") && !is_id("") && !is_id("a b") && !is_id("a\nb") && !is_id(&"a".repeat(65)));
+    }
+
+    #[test]
+    fn a_trace_is_found_in_its_parent() {
+        let id = "4bf92f3577b34da6a3ce929d0e0e4736";
+        assert_eq!(trace(&format!("00-{id}-00f067aa0ba902b7-01")).as_deref(), Some(id));
+        assert_eq!(trace(&format!("00-{}-00f067aa0ba902b7-01", "0".repeat(32))), None);
+        assert_eq!(trace("nonsense"), None);
+    }
+}

@@ -1,0 +1,31 @@
+//! The description of all routes in OpenAPI 3.1: generated from the handlers, served, and committed as `docs/openapi.json`.
+
+use serde_json::{Value, json};
+
+use crate::rest;
+
+/// The description. It says of every operation which scope it needs and how it refuses.
+pub fn document() -> Value {
+    let described = rest::described();
+    let mut document = serde_json::to_value(&described).expect("a description is made of maps with texts as keys");
+    document["info"] = json!({
+        "title": "jirafleet",
+        "version": env!("CARGO_PKG_VERSION"),
+        "description": "A mirror of Jira Cloud sites: read from it, write through it.",
+        "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
+    });
+    document["components"]["securitySchemes"] = json!({
+        "key": { "type": "http", "scheme": "bearer", "description": "A key made by `jirafleet apikey create`." },
+    });
+    document["components"]["responses"] = json!({
+        "Problem": {
+            "description": "Refused: a problem document (RFC 9457).",
+            "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Document" } } },
+        },
+    });
+    let operations = document["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut());
+    for operation in operations.filter_map(Value::as_object_mut).flat_map(|methods| methods.values_mut()) {
+        operation["responses"]["default"] = json!({ "$ref": "#/components/responses/Problem" });
+    }
+    document
+}
