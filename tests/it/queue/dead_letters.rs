@@ -19,7 +19,7 @@ async fn what_nobody_can_read_is_kept_and_what_newer_pods_can_read_waits() {
     let (config, producer) = producer().await;
     add_raw(&config, QueueName::Bulk, b"\xff\x00 not a job").await;
     let newer = format!(
-        r#"{{"id":"{}","job":{{"kind":"census","of":[1.50]}},"enqueued_at":"{}","new":true}}"#,
+        r#"{{"id":"{}","job":{{"kind":"of_tomorrow","of":[1.50]}},"enqueued_at":"{}","new":true}}"#,
         uuid::Uuid::now_v7(),
         Utc::now().to_rfc3339()
     );
