@@ -79,6 +79,18 @@ fn the_ground_depends_on_nothing_of_ours() {
 }
 
 #[test]
+fn use_cases_know_nothing_of_http() {
+    let files = sources(&root().join("crates/api/src/usecases"));
+    assert!(files.len() > 10, "{files:?}");
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        for word in ["axum", "StatusCode", "HeaderMap", "reqwest"] {
+            assert!(!text.contains(word), "{} names {word}", file.display());
+        }
+    }
+}
+
+#[test]
 fn only_the_binary_reads_the_environment() {
     for room in ROOMS {
         for file in sources(&root().join(room).join("src")) {

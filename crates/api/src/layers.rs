@@ -37,7 +37,7 @@ pub(crate) async fn around(State(house): State<House>, mut request: Request, nex
     let span = tracing::info_span!("request", request.id = %asked.id, http.route = %route);
     let (key, length) = (bearer(request.headers()), announced(request.headers()));
     let mut response = async {
-        match admitted(&house, key, length, &asked).await {
+        match admitted(&house, key.as_ref(), length, &asked).await {
             Ok(caller) => {
                 request.extensions_mut().insert(caller);
                 next.run(request).await
@@ -74,11 +74,11 @@ pub(crate) async fn require(State(scope): State<Scope>, request: Request, next: 
 
 async fn admitted(
     house: &House,
-    key: Option<SecretString>,
+    key: Option<&SecretString>,
     length: Option<u64>,
     asked: &access::Request,
 ) -> Result<Caller, Problem> {
-    let key = key.as_ref().map(ExposeSecret::expose_secret);
+    let key = key.map(ExposeSecret::expose_secret);
     let caller = house.access.caller(&house.context.store, key, asked).await?;
     if length.is_some_and(|length| length > LARGEST_BODY as u64) {
         return Err(Problem::TooLarge);

@@ -105,7 +105,7 @@ impl Problem {
         }
     }
 
-    /// The answer, for the request with this id. `is_body` says where the fields at fault are.
+    /// The answer, for the request with this id. `place` says where the fields at fault are.
     pub(crate) fn answer(&self, request_id: &str, place: Place) -> Response {
         let (status, code, title) = self.class();
         let document = Document {

@@ -300,7 +300,7 @@ fn fields(texts: &[String], reader: &mut Reader) -> Vec<FieldFilter> {
         match filters.iter_mut().find(|filter| filter.field == field) {
             Some(filter) => filter.equals.push(value.to_owned()),
             None => {
-                filters.push(FieldFilter { field: field.to_owned(), equals: vec![value.to_owned()], contains: None })
+                filters.push(FieldFilter { field: field.to_owned(), equals: vec![value.to_owned()], contains: None });
             }
         }
     }

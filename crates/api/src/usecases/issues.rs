@@ -152,12 +152,12 @@ fn question(wanted: &Wanted, now: DateTime<Utc>, zone: Tz) -> Result<Question, E
         return Question::of_filter(&wanted.filter, &wanted.order).map_err(Error::Invalid);
     };
     let surroundings = jql::Surroundings { now, zone, account: None };
-    let query = jql::Query::parse(text).map_err(refused)?;
-    let asked = query.question(&surroundings).map_err(refused)?;
+    let query = jql::Query::parse(text).map_err(|error| refused(&error))?;
+    let asked = query.question(&surroundings).map_err(|error| refused(&error))?;
     let order = if wanted.order.is_empty() { query.order() } else { &wanted.order };
     Ok(Question::of_filter(&wanted.filter, order).map_err(Error::Invalid)?.and(asked))
 }
 
-fn refused(error: JqlError) -> Error {
+fn refused(error: &JqlError) -> Error {
     Error::invalid("jql", format!("cannot be answered: character {}: {}", error.at, error.what))
 }
