@@ -98,12 +98,12 @@ pub async fn live(options: &Options) -> Report {
     }
     house.come_to_rest().await;
     let mut dice = StdRng::seed_from_u64(options.seed);
-    let people: Vec<People> =
+    let mut people: Vec<People> =
         house.places.iter().map(|place| People::at(place.world(), options.bulk, dice.random())).collect();
     house.disturb();
-    let edits = house.work(options, people, &mut crew, &mut dice).await;
+    let edits = house.work(options, &mut people, &mut crew, &mut dice).await;
     let evening = Instant::now();
-    house.calm_down();
+    house.calm_down(&mut people);
     crew.replace_the_dead();
     house.come_to_rest().await;
     house.look_again().await;
@@ -141,17 +141,20 @@ impl House {
         self.places.iter().for_each(|place| place.world().set_mischief(mischief));
     }
 
-    /// No more faults; and the index has caught up.
-    fn calm_down(&self) {
+    /// No more faults; the index has caught up, and nothing is archived any more: that is no part of what is compared.
+    fn calm_down(&self, people: &mut [People]) {
         for place in &self.places {
             place.world().set_mischief(Mischief::default());
             place.world().clear_faults();
             place.world().settle_index();
         }
+        for people in people {
+            people.clean_up();
+        }
     }
 
     /// Makes the day's changes, at a steady pace, and its accidents.
-    async fn work(&mut self, options: &Options, mut people: Vec<People>, crew: &mut Crew, dice: &mut StdRng) -> usize {
+    async fn work(&mut self, options: &Options, people: &mut [People], crew: &mut Crew, dice: &mut StdRng) -> usize {
         let mut pace = tokio::time::interval(Duration::from_secs(1) / options.pace);
         let mut next_kill = Instant::now() + options.kill_every;
         for done in 0..options.edits {
@@ -244,7 +247,8 @@ pub async fn compare(world: &World, tenant: &TenantStore, instance: &Instance) -
                 None => differences.push(format!("{} is not in the mirror", said.issue.key)),
                 Some(row) => {
                     let parts = said.differences(row);
-                    differences.extend((!parts.is_empty()).then(|| format!("{}: {parts:?}", said.issue.key)));
+                    let (jira, ours) = (&said.issue, &row.issue);
+                    differences.extend((!parts.is_empty()).then(|| format!("{parts:?} of {jira:?}, here {ours:?}")));
                 }
             }
         }

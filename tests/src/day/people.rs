@@ -135,6 +135,13 @@ impl People {
         }
     }
 
+    /// Takes back what hides issues from the index for ever.
+    pub(super) fn clean_up(&mut self) {
+        for id in self.archived.drain(..) {
+            let _ = self.world.restore_issue(&id);
+        }
+    }
+
     fn create(&mut self) {
         let projects = self.world.project_keys();
         if let Some(project) = projects.choose(&mut self.dice) {
