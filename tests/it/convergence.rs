@@ -185,9 +185,8 @@ impl Crowd {
         let ids: Vec<IssueId> = self.worlds.iter().flat_map(World::ids).collect();
         let rows = self.mirror.tenant.snapshots(self.mirror.instance, &ids).await.unwrap();
         let shown: BTreeSet<IssueId> = truth.iter().map(|said| said.issue.id).collect();
-        for row in rows.iter().filter(|row| !shown.contains(&row.issue.id)) {
-            panic!("{} is shown and should not be: {:?}", row.issue.id, self.world(row.issue.id));
-        }
+        let extra = rows.iter().map(|row| row.issue.id).find(|id| !shown.contains(id));
+        assert!(extra.is_none(), "shown and should not be: {:?}", extra.map(|id| self.world(id)));
         let rows: BTreeMap<IssueId, &IssueSnapshot> = rows.iter().map(|row| (row.issue.id, row)).collect();
         for said in &truth {
             let id = said.issue.id;

@@ -132,9 +132,9 @@ impl Site {
 }
 
 async fn write_directory(tenant: &TenantStore, instance: InstanceId, parts: &Parts) -> Result<(), Failed> {
-    let projects = read_all(parts.projects(), jira::project_from_json)?;
-    let people = read_all(parts.people(), jira::person_from_json)?;
-    let fields = read_all(parts.fields(), jira::field_from_json)?;
+    let projects = read_all(&parts.projects(), jira::project_from_json)?;
+    let people = read_all(&parts.people(), jira::person_from_json)?;
+    let fields = read_all(&parts.fields(), jira::field_from_json)?;
     let mut tx = tenant.begin().await?;
     tx.apply_projects(instance, &projects).await?;
     tx.apply_users(instance, &people).await?;
@@ -142,8 +142,8 @@ async fn write_directory(tenant: &TenantStore, instance: InstanceId, parts: &Par
     Ok(tx.commit().await?)
 }
 
-fn read_all<T>(values: Vec<serde_json::Value>, read: fn(&str) -> Result<T, jira::Error>) -> Result<Vec<T>, Failed> {
-    values.iter().map(|value| read(&value.to_string()).map_err(unlike_jira)).collect()
+fn read_all<T>(values: &[serde_json::Value], read: fn(&str) -> Result<T, jira::Error>) -> Result<Vec<T>, Failed> {
+    values.iter().map(|value| read(&value.to_string()).map_err(|error| unlike_jira(&error))).collect()
 }
 
 /// Makes up a page and applies it; says how many issues it has.
@@ -164,7 +164,7 @@ async fn write_page(tenant: TenantStore, instance: InstanceId, parts: Arc<Parts>
 }
 
 fn read_page(texts: &[String], observed_at: DateTime<Utc>) -> Result<Vec<IssueSnapshot>, Failed> {
-    texts.iter().map(|text| jira::snapshot_from_json(text, observed_at).map_err(unlike_jira)).collect()
+    texts.iter().map(|text| jira::snapshot_from_json(text, observed_at).map_err(|error| unlike_jira(&error))).collect()
 }
 
 async fn apply(tenant: &TenantStore, instance: InstanceId, page: &[IssueSnapshot]) -> Result<(), store::Error> {
@@ -179,6 +179,6 @@ fn ended(page: Option<Result<Result<usize, Failed>, tokio::task::JoinError>>, ba
     Ok(())
 }
 
-fn unlike_jira(error: jira::Error) -> Failed {
+fn unlike_jira(error: &jira::Error) -> Failed {
     Failed::bug(format!("what was made up cannot be read: {error}"))
 }

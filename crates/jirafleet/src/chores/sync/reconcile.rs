@@ -65,7 +65,7 @@ async fn compare(house: &House, instance: &Instance, args: &Args) -> Result<(), 
             repaired += drift::repair(&tenant, instance.id, (&answer, &drifts)).await?;
         }
         unread += answer.failed.len();
-        rows.extend(drifts.into_iter().map(Row::of));
+        rows.extend(drifts.iter().map(Row::of));
     }
     say!("{} issues compared, {} differ, {repaired} repaired, {unread} could not be read", ids.len(), rows.len());
     if !rows.is_empty() {
@@ -75,7 +75,7 @@ async fn compare(house: &House, instance: &Instance, args: &Args) -> Result<(), 
 }
 
 impl Row {
-    fn of(drift: Drift) -> Self {
+    fn of(drift: &Drift) -> Self {
         Self {
             issue: drift.issue.0,
             key: drift.key.to_string(),
