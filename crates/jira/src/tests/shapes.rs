@@ -313,5 +313,5 @@ fn webhooks_name_their_issues() {
     let sprint = WebhookEvent::parse(
         br#"{"webhookEvent":"sprint_closed","sprint":{"id":7,"state":"closed","originBoardId":8}}"#,
     );
-    assert_eq!(sprint.expect("an event"), WebhookEvent::DirectoryTouched);
+    assert_eq!(sprint.expect("an event"), WebhookEvent::SprintTouched { sprint: domain::SprintId(7) });
 }
