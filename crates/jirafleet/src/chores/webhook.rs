@@ -32,7 +32,7 @@ enum What {
     /// Register a webhook in Jira that sends to our gateway.
     Register {
         instance: String,
-        /// Where Jira reaches the gateway, such as https://hooks.example.com; `/webhooks/INSTANCE` is added.
+        /// Where Jira reaches the gateway, `https://` and a host; `/webhooks/INSTANCE` is added.
         #[arg(long, value_name = "URL")]
         gateway: String,
     },
