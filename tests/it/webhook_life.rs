@@ -1,10 +1,9 @@
-//! A webhook's own life: registered, proven, lost, found again, judged by what polls find.
+//! A webhook's own life: registered, proven, lost, found again.
 
 use chrono::{TimeDelta, Utc};
-use domain::WebhookHealth;
 use jira::Priority;
 use store::{TenantStore, Webhook, WebhookKind};
-use tests::{FleetOptions, TestFleet};
+use tests::TestFleet;
 use worker::webhooks::{Error, Keeper, Kept};
 
 fn tenant(fleet: &TestFleet) -> TenantStore {
@@ -80,30 +79,4 @@ async fn a_webhook_that_cannot_be_kept_is_remembered_with_its_reason() {
     assert!(known(&fleet).await.problem.is_some_and(|problem| problem.contains("403")));
     let states = fleet.store.system().webhooks().await.unwrap();
     assert!(states[&fleet.instance.id].problem.is_some());
-}
-
-#[tokio::test]
-async fn polls_find_out_whether_webhooks_can_be_relied_upon() {
-    // Jira's clock goes by itself no more, and lies behind ours: so its changes can be old enough to prove something.
-    let clock = simulator::Pace::Virtual(Utc::now() - TimeDelta::hours(1));
-    let jira = simulator::Config { issues: 30, clock, ..Default::default() };
-    let fleet = TestFleet::with(FleetOptions { jira, ..Default::default() }).await;
-    fleet.backfill().await;
-    fleet.poll().await;
-    let edit = |place: usize| {
-        let key = fleet.jira().issue_keys()[place].clone();
-        fleet.jira().edit(&key, |issue| issue.summary += "!").unwrap();
-        // Webhooks had their time.
-        fleet.jira().advance(std::time::Duration::from_secs(61));
-    };
-    edit(0);
-    fleet.drain().await;
-    fleet.poll().await;
-    assert_eq!(known(&fleet).await.health, WebhookHealth::Healthy);
-    fleet.lose_webhooks();
-    edit(1);
-    fleet.poll().await;
-    assert_eq!(known(&fleet).await.health, WebhookHealth::Silent);
-    assert_eq!(fleet.dead().await, 0);
-    fleet.assert_mirror_equals_jira().await;
 }
