@@ -9,25 +9,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrono::Utc;
-use domain::{Instance, IssueId, Site, SiteRules, TenantId};
-use jira::snapshot_from_json;
+use domain::{Instance, Site, SiteRules, TenantId};
 use listener::Listener;
 use queue::{Job, Producer, QueueName};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use servers::PrivateServers;
 use simulator::{Config, Mischief, Simulator, World};
-use store::{Credentials, Login, NewInstance, Store, TenantStore};
+use store::{Credentials, Login, NewInstance, Store};
 use tokio_util::sync::CancellationToken;
 
-use crate::{private_servers, servers::open_at};
+use crate::{compare, private_servers, servers::open_at};
 use crew::Crew;
 use people::People;
 
 /// How long the mirror may take to come to rest.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// Issues that are compared at once.
-const PAGE: usize = 200;
 
 /// What kind of day it is.
 #[derive(Clone, Debug)]
@@ -231,37 +227,6 @@ impl Drop for House {
     fn drop(&mut self) {
         self.shutdown.cancel();
     }
-}
-
-/// Where a mirror and what a site holds inside say different things.
-pub async fn compare(world: &World, tenant: &TenantStore, instance: &Instance) -> Vec<String> {
-    let mut differences = Vec::new();
-    let ids = world.issue_ids();
-    for page in ids.chunks(PAGE) {
-        let wanted: Vec<IssueId> = page.iter().map(|id| issue_id(*id)).collect();
-        let rows = tenant.snapshots(instance.id, &wanted).await.expect("PostgreSQL answers");
-        for id in page {
-            let issue = world.store_view(*id).expect("the issue was just listed");
-            let said = snapshot_from_json(&issue.to_string(), Utc::now()).expect("a whole issue");
-            match rows.iter().find(|row| row.issue.id == said.issue.id) {
-                None => differences.push(format!("{} is not in the mirror", said.issue.key)),
-                Some(row) => {
-                    let parts = said.differences(row);
-                    let (jira, ours) = (&said.issue, &row.issue);
-                    differences.extend((!parts.is_empty()).then(|| format!("{parts:?} of {jira:?}, here {ours:?}")));
-                }
-            }
-        }
-    }
-    let held = tenant.count_issues(instance.id).await.expect("PostgreSQL answers");
-    if held != ids.len() as u64 {
-        differences.push(format!("{}: {held} issues in the mirror, {} in Jira", instance.name, ids.len()));
-    }
-    differences
-}
-
-fn issue_id(id: u64) -> IssueId {
-    IssueId(i64::try_from(id).expect("an id"))
 }
 
 async fn place(store: &Store, tenant: TenantId, options: &Options, (number, gateway): (usize, &str)) -> Place {

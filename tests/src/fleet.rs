@@ -2,8 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
-use chrono::Utc;
-use domain::{Instance, IssueId, IssueSnapshot, Site, SiteRules};
+use domain::{Instance, Site, SiteRules};
 use jira::{Atlassian, Budgets, Clients};
 use listener::Listener;
 use queue::{Compared, Job, Losses, Producer, QueueName};
@@ -14,7 +13,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use worker::Applied;
 
-use crate::{TestDatabase, cached_store_for, database, queue_config, store_for};
+use crate::{TestDatabase, cached_store_for, compare, database, queue_config, store_for};
 
 /// What a test's fleet is made of.
 #[derive(Clone, Debug)]
@@ -263,21 +262,9 @@ impl TestFleet {
 
     /// Asserts that the mirror holds exactly what the simulated Jira holds inside, past its index and its routes.
     pub async fn assert_mirror_equals_jira(&self) {
-        let world = self.jira();
         let tenant = self.store.tenant(self.instance.tenant);
-        let ids: Vec<u64> = world.issue_ids();
-        for page in ids.chunks(200) {
-            let wanted: Vec<IssueId> = page.iter().map(|id| IssueId(i64::try_from(*id).expect("an id"))).collect();
-            let rows = tenant.snapshots(self.instance.id, &wanted).await.expect("PostgreSQL answers");
-            for id in page {
-                let said = truth(&world, *id);
-                let row = rows.iter().find(|row| row.issue.id == said.issue.id);
-                let row = row.unwrap_or_else(|| panic!("{} is not in the mirror", said.issue.key));
-                assert_eq!(said.differences(row), Vec::<&str>::new(), "{}", said.issue.key);
-            }
-        }
-        let held = tenant.count_issues(self.instance.id).await.expect("PostgreSQL answers");
-        assert_eq!(held, ids.len() as u64, "issues in the mirror and in Jira");
+        let differences = compare(&self.jira(), &tenant, &self.instance).await;
+        assert!(differences.is_empty(), "mirror and Jira differ: {differences:#?}");
     }
 
     async fn depths(&self) -> String {
@@ -294,11 +281,6 @@ impl Drop for TestFleet {
         self.shutdown.cancel();
         contract::assert_kept();
     }
-}
-
-fn truth(world: &World, id: u64) -> IssueSnapshot {
-    let issue = world.store_view(id).expect("the issue was just listed");
-    jira::snapshot_from_json(&issue.to_string(), Utc::now()).expect("the store view is a whole issue")
 }
 
 async fn register(store: &Store, simulator: &Simulator, options: &FleetOptions, secret: &str) -> Instance {

@@ -103,12 +103,14 @@ impl Context {
         Ok(Suspension::Done)
     }
 
-    /// Activates a suspended instance if Jira knows us there again; `None` if it does not, or if the instance needs no such
-    /// thing.
+    /// Activates a suspended instance if Jira knows us there again. `None` if it does not, or if the instance is paused or
+    /// gone.
     pub(crate) async fn recover(&self, id: InstanceId) -> Result<Option<Instance>, Failure> {
         let Some(instance) = self.store.system().instance(id).await? else { return Ok(None) };
-        if !matches!(instance.state, InstanceState::Suspended { .. }) {
-            return Ok(None);
+        match instance.state {
+            InstanceState::Suspended { .. } => {}
+            InstanceState::Active => return Ok(Some(instance)),
+            InstanceState::Paused { .. } => return Ok(None),
         }
         let tenant = self.store.tenant(instance.tenant);
         let client = self.clients.client_as(&instance, credentials(&tenant, id).await?)?;
@@ -118,6 +120,7 @@ impl Context {
             Err(error) => return Err(error.into()),
         }
         tenant.set_state(id, &InstanceState::Active).await?;
+        tracing::info!(instance.name = %instance.name, "Jira knows us again: the instance is active");
         *self.slot(id).lock().await = None;
         Ok(Some(instance))
     }

@@ -11,6 +11,7 @@ pub mod drift;
 mod failure;
 mod hearing;
 mod jobs;
+mod wake;
 pub mod webhooks;
 
 use std::{sync::Arc, time::Duration};
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use context::Context;
 pub use context::{Applications, Applied};
+pub use wake::{chain, left_lying};
 pub use way_in::credentials;
 
 /// What a worker is made of.

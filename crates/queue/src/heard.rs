@@ -25,15 +25,23 @@ impl Producer {
 
     /// When a webhook of the instance was last received.
     pub async fn heard(&self, instance: InstanceId) -> Result<Option<DateTime<Utc>>, Error> {
-        let key = self.keys(QueueName::Live).heard(instance);
-        let at: Option<i64> = self
+        Ok(self.heard_of(&[instance]).await?.into_iter().next().flatten())
+    }
+
+    /// The same of many instances, in their order.
+    pub async fn heard_of(&self, instances: &[InstanceId]) -> Result<Vec<Option<DateTime<Utc>>>, Error> {
+        if instances.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys: Vec<String> = instances.iter().map(|id| self.keys(QueueName::Live).heard(*id)).collect();
+        let times: Vec<Option<i64>> = self
             .ask(|mut connection| {
-                let mut command = redis::cmd("GET");
-                command.arg(&key);
+                let mut command = redis::cmd("MGET");
+                command.arg(&keys);
                 async move { command.query_async(&mut connection).await }
             })
             .await?;
-        Ok(at.and_then(DateTime::from_timestamp_millis))
+        Ok(times.into_iter().map(|at| at.and_then(DateTime::from_timestamp_millis)).collect())
     }
 
     /// Notes that a gateway is there at `now`; says when one was there before.

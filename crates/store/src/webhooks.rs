@@ -108,6 +108,7 @@ impl TenantStore {
         .bind(now)
         .execute(tx.connection())
         .await?;
+        tx.note("webhook.register", |deed| deed.on(of).about(&told.url));
         tx.commit().await
     }
 
@@ -121,6 +122,7 @@ impl TenantStore {
         .bind(of.0)
         .execute(tx.connection())
         .await?;
+        tx.note("webhook.remove", |deed| deed.on(of));
         tx.commit().await
     }
 

@@ -12,6 +12,7 @@ use super::sync_directory;
 use crate::{
     context::{Context, Site},
     failure::Failure,
+    wake::unfinished,
 };
 
 /// How long an order waits before it looks again whether its instance is still at rest.
@@ -48,11 +49,7 @@ pub(crate) async fn run(ctx: &Context, instance: InstanceId, order: Order<'_>) -
 pub(super) async fn revive(ctx: &Context, site: &Site) -> Result<(), Failure> {
     let instance = site.instance.id;
     let rows = ctx.store.tenant(site.instance.tenant).backfill_progress(instance).await?;
-    let chains: Vec<Job> = rows
-        .iter()
-        .filter(|row| !row.ended())
-        .map(|row| Job::BackfillProject { instance, project: row.project, run: row.run, page: row.page })
-        .collect();
+    let chains: Vec<Job> = unfinished(instance, &rows).collect();
     if !chains.is_empty() {
         ctx.producer.enqueue_all(chains).await?;
     }

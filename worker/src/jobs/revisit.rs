@@ -1,21 +1,16 @@
 //! See whether what suspended an instance is gone; if so, work goes on where it stopped.
 
 use domain::InstanceId;
-use queue::{Job, Lane, Outcome};
+use queue::Outcome;
 
-use super::backfill;
-use crate::{context::Context, failure::Failure};
+use crate::{context::Context, failure::Failure, wake::left_lying};
 
 pub(crate) async fn run(ctx: &Context, instance: InstanceId) -> Result<Outcome, Failure> {
+    // Also one that is active by now: whoever activated it may have died before anything was asked for.
     let Some(instance) = ctx.recover(instance).await? else { return Ok(Outcome::Done) };
-    let id = instance.id;
-    tracing::info!(instance.name = %instance.name, "Jira knows us again: the instance is active");
-    let mut jobs: Vec<Job> = Lane::ALL.iter().map(|lane| Job::SyncTouched { instance: id, lane: *lane }).collect();
-    jobs.push(Job::PollUpdates { instance: id, page: None });
-    ctx.producer.enqueue_all(jobs).await?;
-    ctx.store.tenant(instance.tenant).backfill_again(id).await?;
-    if let Some(site) = ctx.site(id).await? {
-        backfill::revive(ctx, &site).await?;
-    }
+    let tenant = ctx.store.tenant(instance.tenant);
+    tenant.backfill_again(instance.id).await?;
+    let backfills = tenant.backfill_progress(instance.id).await?;
+    ctx.producer.enqueue_all(left_lying(instance.id, &backfills)).await?;
     Ok(Outcome::Done)
 }

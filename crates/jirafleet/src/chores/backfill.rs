@@ -98,7 +98,7 @@ pub(crate) async fn begin(
             return Err(in_the_way(instance, newest.began_at));
         }
         tenant.backfill_again(instance.id).await?;
-        let chains = unfinished.iter().map(|row| chain(instance, row)).collect();
+        let chains = unfinished.iter().map(|row| worker::chain(instance.id, row)).collect();
         let asked = house.producer.enqueue_all(chains).await?;
         let (run, since) = (newest.run, newest.began_at);
         let goes_on = asked.iter().any(|answer| matches!(answer, Enqueued::New(_)));
@@ -113,11 +113,6 @@ pub(crate) async fn begin(
             Ok(Begun::Running { run: id.0, since })
         }
     }
-}
-
-/// The job that goes on with a project's backfill.
-pub(crate) fn chain(instance: &Instance, row: &BackfillRow) -> Job {
-    Job::BackfillProject { instance: instance.id, project: row.project, run: row.run, page: row.page }
 }
 
 fn already(instance: &Instance, since: DateTime<Utc>) -> Failed {

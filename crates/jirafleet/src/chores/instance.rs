@@ -8,12 +8,10 @@ use std::path::{Path, PathBuf};
 use chrono::SecondsFormat;
 use clap::{Args as ClapArgs, Subcommand};
 use domain::{Instance, InstanceState};
-use queue::{Job, Lane};
 use serde::Serialize;
 use store::Credentials;
 
 use self::auth::{Given, Unproven, who_am_i};
-use super::backfill;
 use crate::{
     config::Surroundings,
     exit::{self, Failed},
@@ -170,14 +168,10 @@ async fn resume(house: &House, instance: &Instance) -> Result<(), Failed> {
 
 /// Asks again for work that was left lying: what was touched meanwhile, what was updated, and unfinished backfills.
 pub(super) async fn wake(house: &House, instance: &Instance) -> Result<(), Failed> {
-    let mut jobs: Vec<Job> =
-        Lane::ALL.iter().map(|lane| Job::SyncTouched { instance: instance.id, lane: *lane }).collect();
-    jobs.push(Job::PollUpdates { instance: instance.id, page: None });
     let tenant = house.tenant(instance.tenant);
     tenant.backfill_again(instance.id).await?;
     let rows = tenant.backfill_progress(instance.id).await?;
-    jobs.extend(rows.iter().filter(|row| !row.ended()).map(|row| backfill::chain(instance, row)));
-    house.producer.enqueue_all(jobs).await?;
+    house.producer.enqueue_all(worker::left_lying(instance.id, &rows)).await?;
     Ok(())
 }
 

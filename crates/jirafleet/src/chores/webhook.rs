@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{TimeDelta, Utc};
 use clap::{Args as ClapArgs, Subcommand};
-use domain::Instance;
+use domain::{Instance, InstanceId, Invalid};
 use jira::{Client, Priority};
 use secrecy::SecretString;
 use serde::Serialize;
@@ -77,6 +77,11 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
 
 /// An app registers for itself; a person's token acts for an administrator.
 async fn register(house: &House, instance: &Instance, gateway: &str) -> Result<(), Failed> {
+    if !["https://", "http://"].iter().any(|scheme| gateway.len() > scheme.len() && gateway.starts_with(scheme)) {
+        return Err(
+            Invalid::new("--gateway", "must be an address such as https:// and the host that Jira reaches").into()
+        );
+    }
     let url = format!("{}/webhooks/{}", gateway.trim_end_matches('/'), instance.name);
     let tenant = house.tenant(instance.tenant);
     let kind = match tenant.credentials(instance.id).await? {
@@ -175,10 +180,12 @@ struct Row {
 
 async fn list(house: &House, output: Format) -> Result<(), Failed> {
     let webhooks = house.store.system().webhooks().await?;
+    let instances = house.store.system().instances().await?;
+    let ids: Vec<InstanceId> = instances.iter().map(|instance| instance.id).collect();
+    let heard = house.producer.heard_of(&ids).await?;
     let mut rows = Vec::new();
-    for instance in house.store.system().instances().await? {
+    for (instance, heard) in instances.into_iter().zip(heard) {
         let known = webhooks.get(&instance.id);
-        let heard = house.producer.heard(instance.id).await?;
         rows.push(Row {
             instance: instance.name,
             registered: known.is_some_and(|webhook| webhook.is_registered),
