@@ -28,8 +28,11 @@ impl TenantStore {
     /// Takes a caller's key for what has this fingerprint. Keys are forgotten after a day.
     pub async fn claim(&self, caller: &str, key: &str, fingerprint: &[u8; 32]) -> Result<Claimed, Error> {
         let mut tx = self.begin().await?;
-        sql("/* idempotency.forget */ DELETE FROM mirror.idempotency_keys
-            WHERE tenant_id = $1 AND began_at < now() - interval '1 day' AND (caller, key) <> ($2, $3)")
+        // Some each time, and none that somebody else is at: two who come at once must not wait for each other in a circle.
+        sql("/* idempotency.forget */ DELETE FROM mirror.idempotency_keys WHERE ctid = ANY (ARRAY (
+                SELECT ctid FROM mirror.idempotency_keys
+                WHERE tenant_id = $1 AND began_at < now() - interval '1 day' AND (caller, key) <> ($2, $3)
+                LIMIT 100 FOR UPDATE SKIP LOCKED))")
         .bind(self.id().0)
         .bind(caller)
         .bind(key)
