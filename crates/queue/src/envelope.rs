@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::{Error, Job};
+use crate::{Error, Job, job::is_zero};
 
 /// The largest envelope that is accepted, in bytes of JSON.
 pub const MAX_JOB_BYTES: usize = 256 * 1024;
@@ -65,11 +65,6 @@ pub struct Envelope {
     /// Why the last run failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape serde asks for")]
-fn is_zero(number: &u32) -> bool {
-    *number == 0
 }
 
 impl Envelope {

@@ -175,11 +175,16 @@ pub struct PollPage {
     /// The turn: how many pages came before.
     pub number: u64,
     /// Changes seen so far that webhooks had told.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub told: u64,
     /// Changes seen so far that they had not.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub untold: u64,
+}
+
+/// Whether a count need not be written.
+pub(crate) fn is_zero<N: Default + PartialEq>(count: &N) -> bool {
+    *count == N::default()
 }
 
 impl Job {
