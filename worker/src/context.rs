@@ -125,6 +125,17 @@ impl Context {
         Ok(Some(instance))
     }
 
+    /// Asks again for what points to issues that are gone. Before they are marked: a worker that dies in between does both
+    /// again.
+    pub(crate) async fn touch_relatives(&self, site: &Site, gone: &[IssueId]) -> Result<(), Failure> {
+        let instance = &site.instance;
+        let relatives = self.store.tenant(instance.tenant).relatives(instance.id, gone).await?;
+        if !relatives.is_empty() {
+            self.producer.touch(instance.id, &relatives, Utc::now()).await?;
+        }
+        Ok(())
+    }
+
     /// Tells whoever wants to know.
     pub(crate) fn applied(&self, applied: Applied) {
         let waited = (applied.committed_at - applied.touched_at).to_std().unwrap_or_default();

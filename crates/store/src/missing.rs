@@ -9,7 +9,7 @@ use domain::{InstanceId, IssueId};
 use sea_orm::sqlx::Row;
 
 use crate::{
-    Error, TenantTx,
+    Error, TenantStore, TenantTx,
     orm::{sql, stored},
 };
 
@@ -20,6 +20,32 @@ pub struct Gone {
     pub missing: u64,
     /// Missed by two censuses.
     pub deleted: u64,
+}
+
+impl TenantStore {
+    /// Visible issues, none of these, that the mirror shows below one of them or linked to one. When an issue goes, what
+    /// points to it changes too, and Jira neither moves its time of update nor sends a webhook of it.
+    pub async fn relatives(&self, instance: InstanceId, ids: &[IssueId]) -> Result<Vec<IssueId>, Error> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut tx = self.read().await?;
+        let rows = sql("/* issues.relatives */
+            SELECT i.id FROM unnest($3::bigint[]) AS p (id)
+            JOIN mirror.shown_issues i ON i.instance_id = $2 AND i.parent_id = p.id
+            WHERE i.id <> ALL ($3)
+            UNION
+            SELECT i.id FROM mirror.issue_links l
+            JOIN mirror.shown_issues i ON i.instance_id = $2 AND i.id = l.other_id
+            WHERE l.tenant_id = $1 AND l.instance_id = $2 AND l.issue_id = ANY ($3) AND l.other_id <> ALL ($3)")
+        .bind(self.id().0)
+        .bind(instance.0)
+        .bind(in_order(ids))
+        .fetch_all(tx.connection())
+        .await?;
+        tx.rollback().await?;
+        rows.iter().map(|row| Ok(IssueId(row.try_get("id")?))).collect()
+    }
 }
 
 impl TenantTx {

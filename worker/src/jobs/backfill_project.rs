@@ -139,6 +139,9 @@ async fn apply(
     position: &BackfillPosition,
     (answer, count): (Option<&Hydrated>, usize),
 ) -> Result<BackfillProgress, Failure> {
+    if let Some(answer) = answer {
+        ctx.touch_relatives(site, &answer.absent).await?;
+    }
     let mut tx = begin(ctx, site).await?;
     if let Some(answer) = answer {
         tx.apply(site.instance.id, &answer.snapshots).await?;

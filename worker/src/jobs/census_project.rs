@@ -137,6 +137,7 @@ impl Step<'_> {
     async fn verify(&self) -> Result<Option<CensusEnd>, Failure> {
         let asked = self.tenant().census_unlisted(&self.position, VERIFIED).await?;
         let (absent, observed_at) = if asked.is_empty() { (Vec::new(), Utc::now()) } else { self.ask(&asked).await? };
+        self.ctx.touch_relatives(self.site, &absent).await?;
         let more = asked.len() == VERIFIED as usize;
         let mut tx = self.begin().await?;
         tx.census_verified(&self.position, (&absent, observed_at), asked.last().copied().filter(|_| more)).await?;

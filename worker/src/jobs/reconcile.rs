@@ -48,6 +48,7 @@ async fn put_right(ctx: &Context, site: &Site, answer: &Hydrated) -> Result<(), 
     drifts.iter().for_each(tell);
     let by_kind = Kind::ALL.map(|kind| (kind, drifts.iter().filter(|drift| drift.kind == kind).count()));
     count(answer.snapshots.len() + answer.absent.len(), &by_kind);
+    ctx.touch_relatives(site, &answer.absent).await?;
     let repaired = drift::repair(&tenant, instance, (answer, &drifts)).await?;
     metrics::counter!("jirafleet_reconcile_repaired_total").increment(repaired as u64);
     if !drifts.is_empty() {

@@ -38,6 +38,7 @@ pub(crate) async fn run(ctx: &Context, instance: InstanceId, lane: Lane) -> Resu
 /// Puts what Jira said into the mirror, in one transaction.
 pub(super) async fn put(ctx: &Context, site: &Site, answer: &Hydrated) -> Result<(), Failure> {
     let instance = site.instance.id;
+    ctx.touch_relatives(site, &answer.absent).await?;
     let mut tx = ctx.store.tenant(site.instance.tenant).begin().await?;
     tx.apply(instance, &answer.snapshots).await?;
     tx.mark_missing(instance, &answer.absent, answer.observed_at).await?;
@@ -48,6 +49,7 @@ pub(super) async fn put(ctx: &Context, site: &Site, answer: &Hydrated) -> Result
 /// [`put`] for an answer in which something cannot be stored: everything else is, and what it was counts as failed.
 pub(super) async fn put_storable(ctx: &Context, site: &Site, answer: &mut Hydrated) -> Result<(), Failure> {
     let instance = site.instance.id;
+    ctx.touch_relatives(site, &answer.absent).await?;
     let mut tx = ctx.store.tenant(site.instance.tenant).begin().await?;
     let (_, spoilt) = tx.apply_storable(instance, &answer.snapshots).await?;
     tx.mark_missing(instance, &answer.absent, answer.observed_at).await?;
