@@ -61,7 +61,7 @@ async fn of_the_queues(producer: &Producer) -> Result<(), queue::Error> {
     for queue in QueueName::ALL {
         producer.tell_depth(queue).await?;
     }
-    Ok(())
+    producer.tell_memory().await
 }
 
 /// Instances of tenants that are not suspended, and the webhooks of the active ones.

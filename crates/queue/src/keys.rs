@@ -17,6 +17,8 @@ pub(crate) struct Keys {
     pub(crate) delayed: String,
     /// Dead letters.
     pub(crate) dead: String,
+    /// How many dead letters fell out because there were too many.
+    pub(crate) dropped: String,
     /// At most one element: something became due earlier than what the janitors sleep for.
     pub(crate) wake: String,
     /// What is paused: `*` for the whole queue, or an instance.
@@ -54,6 +56,7 @@ impl Keys {
             stream: key("s"),
             delayed: key("delayed"),
             dead: key("dead"),
+            dropped: key("dropped"),
             wake: key("wake"),
             paused: key("paused"),
             cancelled: key("cancelled"),

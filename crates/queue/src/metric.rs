@@ -105,4 +105,12 @@ pub(crate) fn depth(queue: QueueName, depth: &Depth) {
     metrics::gauge!("jirafleet_queue_oldest_age_seconds", "queue" => queue.as_str()).set(age);
     let overdue = depth.overdue.unwrap_or_default().as_secs_f64();
     metrics::gauge!("jirafleet_queue_overdue_seconds", "queue" => queue.as_str()).set(overdue);
+    metrics::gauge!("jirafleet_dead_letters_dropped", "queue" => queue.as_str()).set(depth.dropped as f64);
+}
+
+/// How full Redis is, as one process of the fleet read it.
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+pub(crate) fn memory(used: u64, limit: u64) {
+    metrics::gauge!("jirafleet_redis_memory_used_bytes").set(used as f64);
+    metrics::gauge!("jirafleet_redis_memory_limit_bytes").set(limit as f64);
 }

@@ -34,6 +34,8 @@ pub struct Depth {
     pub parked: u64,
     /// Dead letters.
     pub dead: u64,
+    /// Dead letters that fell out because there were too many: jobs that are lost, ever since this Redis was filled.
+    pub dropped: u64,
     /// How long the oldest ready job has been ready.
     pub oldest_age: Option<Duration>,
     /// By how much the first delayed job is overdue; zero while it has time.
@@ -71,6 +73,20 @@ impl Producer {
         Ok(())
     }
 
+    /// Tells in this process's figures how full Redis is. Of a Redis without a limit the memory of its machine is the limit.
+    pub async fn tell_memory(&self) -> Result<(), Error> {
+        let info: String = self
+            .ask(|mut connection| async move { redis::cmd("INFO").arg("memory").query_async(&mut connection).await })
+            .await?;
+        let field = |name: &str| {
+            let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            line.and_then(|value| value.trim().parse::<u64>().ok())
+        };
+        let limit = field("maxmemory").filter(|limit| *limit > 0).or_else(|| field("total_system_memory"));
+        metric::memory(field("used_memory").unwrap_or(0), limit.unwrap_or(0));
+        Ok(())
+    }
+
     /// Counts one queue, with its workers.
     pub async fn status(&self, queue: QueueName) -> Result<Status, Error> {
         let keys = self.keys(queue);
@@ -96,8 +112,10 @@ pub(crate) async fn depth(connection: &mut impl ConnectionLike, keys: &Keys) -> 
     pipe.cmd("ZRANGE").arg(&keys.delayed).arg(0).arg(0).arg("WITHSCORES");
     pipe.cmd("ZRANGE").arg(&keys.parked).arg(0).arg(INSTANCES - 1);
     pipe.cmd("ZRANGE").arg(&keys.lines).arg(0).arg(INSTANCES - 1);
-    type Found = (u64, u64, u64, (u64, u64), Vec<(Vec<u8>, f64)>, Vec<String>, Vec<String>);
-    let (entries, delayed, dead, (now_s, now_us), first, parked, lined): Found = pipe.query_async(connection).await?;
+    pipe.cmd("GET").arg(&keys.dropped);
+    type Found = (u64, u64, u64, (u64, u64), Vec<(Vec<u8>, f64)>, Vec<String>, Vec<String>, Option<u64>);
+    let (entries, delayed, dead, (now_s, now_us), first, parked, lined, dropped): Found =
+        pipe.query_async(connection).await?;
     let (running, last) = group(connection, keys).await?;
     let mut oldest = redis::cmd("XRANGE");
     oldest.arg(&keys.stream).arg(format!("({last}")).arg("+").arg("COUNT").arg(1);
@@ -109,7 +127,8 @@ pub(crate) async fn depth(connection: &mut impl ConnectionLike, keys: &Keys) -> 
     let parked = sum(connection, "HLEN", &parked, |instance| keys.parked_of(instance)).await?;
     let lined = sum(connection, "LLEN", &lined, |instance| keys.line(instance)).await?;
     let oldest_age = oldest.first().and_then(entry_ms).map(since);
-    Ok(Depth { ready: entries.saturating_sub(running), lined, delayed, running, parked, dead, oldest_age, overdue })
+    let (ready, dropped) = (entries.saturating_sub(running), dropped.unwrap_or(0));
+    Ok(Depth { ready, lined, delayed, running, parked, dead, dropped, oldest_age, overdue })
 }
 
 async fn sum(

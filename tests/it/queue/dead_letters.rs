@@ -81,3 +81,21 @@ async fn dead_letters_are_replayed_one_by_one_or_all_and_never_lost() {
     assert_eq!(producer.depth(bulk).await.unwrap().dead, 1);
     worker.stop().await;
 }
+
+#[tokio::test]
+async fn dead_letters_that_fall_out_are_counted() {
+    const MANY: u64 = 10_300;
+    let (config, producer) = producer().await;
+    let key = format!("{}:{{bulk}}:dead", config.prefix);
+    let mut pipe = redis::pipe();
+    for _ in 0..MANY {
+        pipe.cmd("XADD").arg(&key).arg("*").arg("e").arg("{}").arg("reason").arg("of old").ignore();
+    }
+    pipe.query_async::<()>(&mut raw(&config).await).await.unwrap();
+    producer.enqueue(directory()).await.unwrap();
+    let worker = Worker::start(&config, options("w"), |_| async { Outcome::GiveUp { reason: "ill".to_owned() } });
+    eventually(async || producer.depth(QueueName::Bulk).await.unwrap().dropped > 0).await;
+    let depth = producer.depth(QueueName::Bulk).await.unwrap();
+    assert_eq!(depth.dead + depth.dropped, MANY + 1, "{depth:?}");
+    worker.stop().await;
+}

@@ -282,7 +282,7 @@ fn tell(shared: &Shared, batch: &[Finish]) -> Request {
     for finish in others {
         finish.write(&mut script, &mut count);
     }
-    script.key(&keys.shares).key(&keys.share).key(&keys.lines).key(&keys.cancelled);
+    script.key(&keys.dropped).key(&keys.shares).key(&keys.share).key(&keys.lines).key(&keys.cancelled);
     Request::Script(script)
 }
 

@@ -1,7 +1,7 @@
 -- Settles deliveries. Each outcome is applied once, however often it is sent; what must not happen twice (a retry, a next
 -- page, a dead letter) is done only by the consumer that holds the entry, or while the entry is still pending.
 -- KEYS: stream, delayed, dead, wake, then three per good end (its unique key, running mark and line), then unique keys,
---   running marks and lines as the records say; shares, share, lines, cancelled.
+--   running marks and lines as the records say; how many dead letters were dropped, shares, share, lines, cancelled.
 -- ARGV: group, consumer, lease in ms, dead letters kept, how many ended well and hold something, two for each of these (its
 --   entry; its mode followed by its job id), then records of 10, of 5 for the verbs done, drop and cancel:
 --   verb, entry, job id, mode ('-' none, 'p', 'u'), index of the unique key (its running mark and its line follow), a, b, c, d, e
@@ -126,7 +126,12 @@ function verbs.dead(entry, job, mode, k, body, reason, deliveries)
     late[#late + 1] = entry
     return
   end
+  local before = redis.call('XLEN', KEYS[3])
   redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[4], '*', 'e', body, 'reason', reason, 'deliveries', deliveries, 'worker', me)
+  local dropped = before + 1 - redis.call('XLEN', KEYS[3])
+  if dropped > 0 then
+    redis.call('INCRBY', KEYS[#KEYS - 4], dropped)
+  end
   release(job, mode, k)
   if mode == 'p' and holder(KEYS[k]) == job then
     redis.call('DEL', KEYS[k]) -- it died before it ever started
