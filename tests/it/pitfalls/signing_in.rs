@@ -7,13 +7,16 @@ use domain::InstanceState;
 use jira::{Credentials, DynamicWebhook, Error};
 use queue::Job;
 use simulator::{Config, World};
+use store::WebhookKind;
 use tests::TestFleet;
+use worker::webhooks::{Keeper, Kept};
 
 use super::{
     desk::{Desk, client_at, issue_id, rename, standing_at},
     grants::granted,
     relay::Relay,
 };
+use crate::store::sample::Mirror;
 
 /// An expired token is answered with 200 and empty lists: whoever reads those as news has deleted everything.
 #[tokio::test]
@@ -45,8 +48,7 @@ async fn p01_an_expired_token_that_answers_200_deletes_nothing() {
 }
 
 /// A webhook that an app registered ends after thirty days without a word. Held: the end is told beforehand, a refresh
-/// moves it, and one that has ended comes back to life. Not held, since no job does it yet: that somebody refreshes in
-/// time.
+/// moves it, and one that has ended comes back to life.
 #[tokio::test]
 async fn p11_a_dynamic_webhook_that_is_refreshed_outlives_day_31() {
     const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -72,6 +74,34 @@ async fn p11_a_dynamic_webhook_that_is_refreshed_outlives_day_31() {
     assert_eq!(ends, [(kept, Some(until)), (left, Some(world.now() - DAY))]);
     client.refresh_dynamic_webhooks(&[left]).await.unwrap();
     assert_eq!(told(world, ["ACME-1", "WEB-1"]).await, [1, 1]);
+}
+
+/// The daily look refreshes it long before.
+#[tokio::test]
+async fn p11_a_dynamic_webhook_that_is_looked_after_never_ends() {
+    const DAYS: u32 = 70;
+    let desk =
+        Desk::start(Config { issues: 12, clock: standing_at("2026-02-01T09:00:00Z"), ..Default::default() }).await;
+    let scopes = ["read:jira-work", "read:jira-user", "manage:jira-webhook", "offline_access"];
+    let jira = client_at(&desk.site, granted(&desk, &scopes).await).await;
+    let Mirror { store, tenant, instance: id, .. } = &Mirror::new().await;
+    let instance = store.system().instance(*id).await.unwrap().unwrap();
+    let mut tx = tenant.begin().await.unwrap();
+    tx.apply_projects(*id, &jira.projects().await.unwrap()).await.unwrap();
+    tx.commit().await.unwrap();
+    let keeper = |now| Keeper { jira: &jira, tenant, instance: &instance, now };
+    keeper(desk.world.now()).register(WebhookKind::Dynamic, &receiver().await).await.unwrap();
+    let mut refreshed = 0;
+    for day in 1..=DAYS {
+        desk.world.advance(Duration::from_secs(24 * 3600));
+        let kept = keeper(desk.world.now()).keep().await.unwrap();
+        assert!(matches!(kept, Kept::Fine | Kept::Refreshed(_)), "day {day}: {kept:?}");
+        refreshed += u32::from(kept != Kept::Fine);
+        if day % 10 == 0 {
+            assert_eq!(told(&desk.world, ["ACME-1"]).await, [1], "day {day}");
+        }
+    }
+    assert_eq!(refreshed, DAYS / 10);
 }
 
 /// How many deliveries arrive when these issues change, one after the other.
