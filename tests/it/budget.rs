@@ -1,5 +1,7 @@
 //! The budget that the whole fleet shares: one script in Redis decides.
 
+mod processes;
+
 use std::{
     sync::{
         Arc,
@@ -150,6 +152,36 @@ async fn many_pods_together_take_no_more_than_one_budget() {
     });
     let drawn: u32 = futures::future::join_all(pods).await.into_iter().sum();
     assert_eq!(drawn, 15, "half a minute's worth, while no time passes");
+}
+
+#[tokio::test]
+async fn four_pods_at_full_speed_keep_to_the_rate() {
+    let (queues, instance, per_minute) = (queue_config().await, InstanceId::generate(), 100);
+    let clock = Arc::new(AtomicU64::new(1_790_000_000_000));
+    let mut pods = Vec::new();
+    for _ in 0..4 {
+        pods.push(budgets(&queues).await.with_clock(clock.clone()));
+    }
+    let (now, mut taken) = (|| clock.load(Ordering::Relaxed), Vec::new());
+    let end = now() + 6 * 60_000;
+    while now() < end {
+        let asked = pods.iter().map(|pod| async {
+            let mut got = 0;
+            loop {
+                let drawn = pod.draw(instance, per_minute, SEARCH, Priority::Live).await.unwrap();
+                if !drawn.taken {
+                    return (got, drawn.wait);
+                }
+                got += 1;
+            }
+        });
+        let answers = futures::future::join_all(asked).await;
+        taken.extend(std::iter::repeat_n(now(), answers.iter().map(|(got, _)| got).sum()));
+        let wait = answers.iter().map(|(_, wait)| *wait).min().unwrap();
+        clock.fetch_add(u64::try_from(wait.as_millis()).unwrap().max(1), Ordering::Relaxed);
+    }
+    let densest = densest(&taken, Duration::from_secs(120));
+    assert!((198..=202).contains(&densest), "{densest} in two minutes");
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ mod poison;
 mod rescue;
 mod touched;
 mod traps;
-mod trouble;
+pub(crate) mod trouble;
 
 use std::{path::Path, process::Stdio, time::Duration};
 

@@ -31,7 +31,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Client {
     pub(crate) inner: Arc<Inner>,
-    priority: Priority,
+    pub(crate) priority: Priority,
 }
 
 /// What is awaited behind a pointer: nested as deeply as it is, the compiler gives up otherwise.

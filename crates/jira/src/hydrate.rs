@@ -3,14 +3,20 @@
 //! Jira's store is asked, not its search index, which may not know a change yet. An issue that makes Jira stumble is found
 //! by halving and set aside; the others go on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use domain::{IssueId, IssueSnapshot};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use tokio::time::Instant;
 
-use crate::{Client, Error, convert::Draft, paging::Listing, reference::read, request::Request, retry::RETRIES, wire};
+use crate::{
+    Client, Error, Priority, convert::Draft, paging::Listing, reference::read, request::Request, retry::RETRIES, wire,
+};
 
 /// As many issues as one question may ask for with everything in them.
 const BATCH: usize = 100;
@@ -18,10 +24,14 @@ const BATCH: usize = 100;
 /// How many stumbling questions are asked before it counts as Jira's trouble and not as one issue's.
 const STUMBLES: usize = 16;
 
+/// For how long one batch is completed. A job has a minute, and what a hundred long lists cost may take longer than that: what
+/// is whole by then must not be asked for again.
+const STEP: Duration = Duration::from_secs(20);
+
 /// No batch has more changelog entries than this many pages hold.
 const PAGES: usize = 1000;
 
-/// What became of the issues that were asked for: each is in exactly one of the three lists.
+/// What became of the issues that were asked for: each is in exactly one of the four lists.
 #[derive(Clone, Debug, Default)]
 pub struct Hydrated {
     /// Whole, in the order of their ids.
@@ -30,6 +40,9 @@ pub struct Hydrated {
     pub absent: Vec<IssueId>,
     /// Jira could not give them, with its reason. They may well exist.
     pub failed: Vec<(IssueId, String)>,
+    /// Jira shows them, and there was no time or budget left to read all that belongs to them. Whoever asks for these again
+    /// gets at least one of them whole.
+    pub late: Vec<IssueId>,
     /// A lower bound of the instant at which all this was true.
     pub observed_at: DateTime<Utc>,
 }
@@ -39,6 +52,9 @@ pub struct Hydrated {
 struct Batch {
     drafts: BTreeMap<IssueId, (Draft, DateTime<Utc>)>,
     failed: BTreeMap<IssueId, String>,
+    late: BTreeSet<IssueId>,
+    /// Why some are late, if it was for want of budget.
+    throttled: Option<Error>,
     /// When the first answered question was sent.
     began: Option<DateTime<Utc>>,
 }
@@ -75,6 +91,21 @@ impl Client {
         Ok(hydrated)
     }
 
+    /// The same, for as long as it takes: nothing is late.
+    pub async fn hydrate_all(&self, ids: &[IssueId]) -> Result<Hydrated, Error> {
+        let mut all = self.hydrate(ids).await?;
+        while !all.late.is_empty() {
+            let late = std::mem::take(&mut all.late);
+            let Hydrated { snapshots, absent, failed, late, .. } = self.hydrate(&late).await?;
+            all.snapshots.extend(snapshots);
+            all.absent.extend(absent);
+            all.failed.extend(failed);
+            all.late = late;
+        }
+        all.snapshots.sort_by_key(|snapshot| snapshot.issue.id);
+        Ok(all)
+    }
+
     async fn batch(&self, ids: &[IssueId]) -> Result<Batch, Error> {
         let mut batch = Batch::default();
         self.halving(Part::Issues, (ids.to_vec(), RETRIES), &mut batch).await?;
@@ -84,7 +115,10 @@ impl Client {
             self.halving(Part::Issues, (again, 0), &mut batch).await?;
         }
         self.complete(&mut batch).await?;
-        Ok(batch)
+        match batch.throttled.take() {
+            Some(error) if batch.drafts.is_empty() => Err(error),
+            _ => Ok(batch),
+        }
     }
 
     /// One issue that was read by itself, with what Jira cut off.
@@ -93,6 +127,9 @@ impl Client {
         let mut batch = Batch { began: Some(sent_at), ..Batch::default() };
         batch.drafts.insert(id, (draft, sent_at));
         self.complete(&mut batch).await?;
+        if let Some(error) = batch.throttled {
+            return Err(error);
+        }
         match batch.failed.remove(&id) {
             Some(reason) => Err(Error::malformed(format!("issue {id} could not be completed: {reason}"))),
             None => Ok(batch.drafts.remove(&id).map(|(draft, sent_at)| draft.finish(sent_at))),
@@ -100,23 +137,31 @@ impl Client {
     }
 
     async fn complete(&self, batch: &mut Batch) -> Result<(), Error> {
+        let until = Instant::now() + STEP;
         let cut = batch.cut(|draft| draft.changelog_cut);
         if !cut.is_empty() {
             match self.halving(Part::Changelogs, (cut.clone(), RETRIES), batch).await {
                 // Not every site has the bulk route, or lets everybody use it.
-                Err(Error::Refused { .. } | Error::Gone { .. }) => self.each(Piece::Changelog, cut, batch).await?,
-                answer => answer?,
+                Err(Error::Refused { .. } | Error::Gone { .. }) => {
+                    self.each(Piece::Changelog, cut, batch, until).await?;
+                }
+                Err(error) => self.postpone(&cut, batch, error)?,
+                Ok(()) => {}
             }
         }
         let cut = batch.cut(|draft| draft.comments_cut);
-        self.each(Piece::Comments, cut, batch).await?;
+        self.each(Piece::Comments, cut, batch, until).await?;
         let cut = batch.cut(|draft| draft.worklogs_cut);
-        self.each(Piece::Worklogs, cut, batch).await
+        self.each(Piece::Worklogs, cut, batch, until).await
     }
 
-    /// Completes one issue after the other. One that Jira cannot complete fails alone.
-    async fn each(&self, piece: Piece, ids: Vec<IssueId>, batch: &mut Batch) -> Result<(), Error> {
-        for id in ids {
+    /// Completes one issue after the other, the first of them in any case. One that Jira cannot complete fails alone.
+    async fn each(&self, piece: Piece, ids: Vec<IssueId>, batch: &mut Batch, until: Instant) -> Result<(), Error> {
+        for (place, &id) in ids.iter().enumerate() {
+            if place > 0 && Instant::now() >= until {
+                batch.postpone(&ids[place..]);
+                return Ok(());
+            }
             let answer = match piece {
                 Piece::Changelog => self.ask_changelog(id, batch).await,
                 Piece::Comments => self.ask_comments(id, batch).await,
@@ -125,9 +170,21 @@ impl Client {
             match answer {
                 Err(error @ (Error::Refused { .. } | Error::Malformed { .. })) => batch.fail(id, error.to_string()),
                 Err(error) if is_about_content(&error) => batch.fail(id, error.to_string()),
-                answer => answer?,
+                Err(error) => return self.postpone(&ids[place..], batch, error),
+                Ok(()) => {}
             }
         }
+        Ok(())
+    }
+
+    /// Whoever somebody waits for goes on with what is whole. Everybody else waits until there is budget for a whole batch,
+    /// since asking twice for the rest costs more.
+    fn postpone(&self, ids: &[IssueId], batch: &mut Batch, error: Error) -> Result<(), Error> {
+        if !matches!(error, Error::Throttled { .. }) || self.priority != Priority::Live {
+            return Err(error);
+        }
+        batch.postpone(ids);
+        batch.throttled = Some(error);
         Ok(())
     }
 
@@ -258,6 +315,11 @@ impl Batch {
         self.failed.insert(id, reason);
     }
 
+    fn postpone(&mut self, ids: &[IssueId]) {
+        self.drafts.retain(|id, _| !ids.contains(id));
+        self.late.extend(ids);
+    }
+
     fn cut(&self, which: fn(&Draft) -> bool) -> Vec<IssueId> {
         self.drafts.iter().filter(|(_, (draft, _))| which(draft)).map(|(id, _)| *id).collect()
     }
@@ -286,11 +348,13 @@ impl Batch {
         }
     }
 
-    /// Sorts everything that was asked for into one of the three lists.
+    /// Sorts everything that was asked for into one of the four lists.
     fn settle(self, asked: &[IssueId], hydrated: &mut Hydrated) {
-        let known = |id: &IssueId| self.drafts.contains_key(id) || self.failed.contains_key(id);
+        let known =
+            |id: &IssueId| self.drafts.contains_key(id) || self.failed.contains_key(id) || self.late.contains(id);
         hydrated.absent.extend(asked.iter().copied().filter(|id| !known(id)));
         hydrated.failed.extend(self.failed);
+        hydrated.late.extend(self.late);
         hydrated.snapshots.extend(self.drafts.into_values().map(|(draft, sent_at)| draft.finish(sent_at)));
     }
 }

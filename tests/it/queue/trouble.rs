@@ -167,15 +167,17 @@ async fn after_a_failover_the_new_master_is_found() {
 }
 
 /// A master, its replica and a sentinel that watches them.
-struct Watched {
+pub(crate) struct Watched {
     folder: PathBuf,
-    ports: [u16; 3],
-    master: Option<Server>,
+    /// Of the master, the replica and the sentinel.
+    pub(crate) ports: [u16; 3],
+    /// Dropped, it is killed.
+    pub(crate) master: Option<Server>,
     _others: Vec<Server>,
 }
 
 /// A process that is killed when dropped.
-struct Server(std::process::Child);
+pub(crate) struct Server(std::process::Child);
 
 impl Drop for Server {
     fn drop(&mut self) {
@@ -185,7 +187,7 @@ impl Drop for Server {
 }
 
 impl Watched {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let folder = std::env::temp_dir().join(format!("watched-{}", uuid::Uuid::now_v7().simple()));
         let ports = free_ports();
         let [master, replica, sentinel] = ports.map(|port| port.to_string());
@@ -227,7 +229,7 @@ impl Watched {
         self
     }
 
-    fn config(&self) -> Config {
+    pub(crate) fn config(&self) -> Config {
         let url = format!("redis+sentinel://127.0.0.1:{}/jirafleet", self.ports[2]);
         Config { url, prefix: "watched".to_owned() }
     }
@@ -237,7 +239,7 @@ impl Watched {
         client.get_multiplexed_async_connection().await.ok()
     }
 
-    async fn raw(&self, port: u16) -> redis::aio::MultiplexedConnection {
+    pub(crate) async fn raw(&self, port: u16) -> redis::aio::MultiplexedConnection {
         let client = redis::Client::open(format!("redis://127.0.0.1:{port}")).unwrap();
         let patient = redis::AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(6)));
         client.get_multiplexed_async_connection_with_config(&patient).await.unwrap()

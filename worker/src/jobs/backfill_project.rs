@@ -4,6 +4,7 @@
 //! hundred at a time, the next hundred while the last is written. Rows and position are one transaction, so a crash repeats
 //! at most the two pages it interrupted.
 
+use chrono::Utc;
 use domain::{InstanceId, IssueId, ProjectId};
 use jira::{Hydrated, Priority};
 use queue::{Job, Outcome};
@@ -121,6 +122,9 @@ async fn fetch(site: &Site, ids: &[IssueId]) -> Result<Page, Failure> {
 async fn put(ctx: &Context, site: &Site, position: &BackfillPosition, page: Page) -> Result<BackfillProgress, Failure> {
     let (instance, Page { count, mut answer }) = (site.instance.id, page);
     quarantine(ctx, instance, &answer).await?;
+    if !answer.late.is_empty() {
+        ctx.producer.touch(instance, &answer.late, Utc::now()).await?;
+    }
     match apply(ctx, site, position, (Some(&answer), count)).await {
         // What can be stored is, what cannot is quarantined; only then does the position move.
         Err(Failure::Store(error)) if error.is_about_content() => {

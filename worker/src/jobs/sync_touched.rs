@@ -19,7 +19,7 @@ const BATCH: usize = 100;
 pub(crate) async fn run(ctx: &Context, instance: InstanceId, lane: Lane) -> Result<Outcome, Failure> {
     // While an instance is paused its touched issues stay where they are; resuming asks for them again.
     let Some(site) = ctx.site(instance).await? else { return Ok(Outcome::Done) };
-    let touched = ctx.producer.touched(instance, lane).oldest(BATCH).await?;
+    let mut touched = ctx.producer.touched(instance, lane).oldest(BATCH).await?;
     let ids = touched.ids();
     if ids.is_empty() {
         return Ok(Outcome::Done);
@@ -29,6 +29,8 @@ pub(crate) async fn run(ctx: &Context, instance: InstanceId, lane: Lane) -> Resu
         Err(Failure::Store(error)) if error.is_about_content() => put_storable(ctx, &site, &mut answer).await?,
         done => done?,
     }
+    // They stay touched.
+    touched.entries.retain(|entry| !answer.late.contains(&entry.id));
     tell(ctx, &touched, &answer);
     quarantine(ctx, instance, &answer).await?;
     let left = ctx.producer.settle_touched(&touched).await?;

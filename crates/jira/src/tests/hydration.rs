@@ -4,7 +4,7 @@ use domain::IssueId;
 use serde_json::{Value, json};
 
 use super::site::{Asked, Reply, Site, answer, ours};
-use crate::{Error, Hydrated};
+use crate::{Error, Hydrated, Priority};
 
 fn issue(id: i64) -> Value {
     json!({"id": id.to_string(), "key": format!("ACME-{id}"),
@@ -204,4 +204,29 @@ async fn an_issue_that_vanishes_while_it_is_read_fails() {
     })
     .await;
     assert_eq!(summary(&site.client.hydrate(&all(&[1])).await.expect("an answer")), (vec![], vec![], vec![1]));
+}
+
+#[tokio::test]
+async fn what_is_whole_when_the_budget_ends_is_not_asked_for_again() {
+    let site = Site::start(|_, asked| match asked.path.as_str() {
+        "/rest/api/3/issue/bulkfetch" => {
+            let ids = asked_ids(asked).into_iter().map(|id| {
+                let mut issue = issue(id);
+                issue["fields"]["comment"] = json!({"total": 2 - id % 2, "comments": [comment(id)]});
+                issue
+            });
+            json_reply(&json!({"issues": ids.collect::<Vec<_>>()}))
+        }
+        "/rest/api/3/issue/4/comment" => answer(429, &[("retry-after", "30")], ""),
+        _ => json_reply(&json!({"total": 2, "comments": [comment(7), comment(8)]})),
+    })
+    .await;
+    let hydrated = site.client.hydrate(&all(&[1, 2, 4, 6])).await.expect("what is whole");
+    assert_eq!(summary(&hydrated), (vec![1, 2], vec![], vec![]));
+    assert_eq!(hydrated.late, all(&[4, 6]));
+    assert_eq!(hydrated.snapshots[1].comments.len(), 2);
+    let nothing = site.client.hydrate(&all(&[4, 6])).await;
+    assert!(matches!(nothing, Err(Error::Throttled { .. })), "{nothing:?}");
+    let unhurried = site.client.with_priority(Priority::Bulk).hydrate(&all(&[1, 4])).await;
+    assert!(matches!(unhurried, Err(Error::Throttled { .. })), "{unhurried:?}");
 }

@@ -53,7 +53,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
     let ids = chosen(&house, &instance, (&jira, (!args.full).then_some(args.sample))).await?;
     let mut drifts = Vec::new();
     for page in ids.chunks(PAGE) {
-        drifts.extend(judge(&house, &instance, &jira.hydrate(page).await?).await?);
+        drifts.extend(judge(&house, &instance, &jira.hydrate_all(page).await?).await?);
     }
     say!("{} issues compared, {} differ", ids.len(), drifts.len());
     if drifts.is_empty() {

@@ -59,7 +59,7 @@ async fn compare(house: &House, instance: &Instance, args: &Args) -> Result<(), 
     let ids = verify::chosen(house, instance, (&jira, (!args.full).then_some(args.sample))).await?;
     let (mut rows, mut repaired, mut unread) = (Vec::new(), 0, 0);
     for page in ids.chunks(PAGE) {
-        let answer = jira.hydrate(page).await?;
+        let answer = jira.hydrate_all(page).await?;
         let drifts = drift::find(&tenant, instance.id, &answer).await?;
         if args.repair {
             repaired += drift::repair(&tenant, instance.id, (&answer, &drifts)).await?;
