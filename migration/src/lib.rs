@@ -97,6 +97,11 @@ pub async fn status(url: &str) -> Result<Vec<Step>, Error> {
     Ok(steps.iter().map(|step| Step { name: step.name().to_owned(), applied: applied(step.status()) }).collect())
 }
 
+/// The names of all steps this program knows, oldest first.
+pub fn known() -> Vec<String> {
+    Migrator::migrations().iter().map(|step| step.name().to_owned()).collect()
+}
+
 /// The name of the newest step this program knows.
 pub fn newest() -> String {
     Migrator::migrations().last().map(|step| step.name().to_owned()).unwrap_or_default()

@@ -16,6 +16,7 @@ mod convergence;
 mod crash;
 mod day;
 mod demo;
+mod doctor;
 mod hostile;
 mod hot;
 mod identity;

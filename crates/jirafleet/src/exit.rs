@@ -17,7 +17,7 @@ pub(crate) const TRY_AGAIN: u8 = 75;
 pub(crate) const CONFIGURATION: u8 = 78;
 
 /// A command that did not do what it was asked.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Failed {
     pub(crate) code: u8,
     /// Empty when everything was said already.
@@ -50,6 +50,12 @@ impl Failed {
         if !self.sentence.is_empty() {
             say!("jirafleet: {}", self.sentence);
         }
+    }
+}
+
+impl Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.sentence)
     }
 }
 

@@ -4,15 +4,16 @@ mod chores;
 mod config;
 mod demo;
 mod exit;
+mod nearest;
 mod output;
 mod private;
 mod serve;
 mod telemetry;
 mod wire_up;
 
-use std::process::ExitCode;
+use std::{collections::BTreeSet, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::exit::Failed;
 
@@ -74,6 +75,8 @@ enum Command {
     Audit(chores::audit::Args),
     /// The keys that seal secrets at rest: replace and list them.
     Keys(chores::keys::Args),
+    /// Look at everything that has to be right, and say what is not, why, and what to do.
+    Doctor(chores::doctor::Args),
     /// Print the description of REST in OpenAPI 3.1.
     Openapi,
     /// Run the simulated Jira alone.
@@ -100,6 +103,17 @@ fn main() -> ExitCode {
             ExitCode::from(failed.code)
         }
     }
+}
+
+/// The names of all variables that are read.
+pub(crate) fn variables() -> BTreeSet<String> {
+    fn collect(command: &clap::Command, names: &mut BTreeSet<String>) {
+        names.extend(command.get_arguments().filter_map(|arg| arg.get_env()?.to_str().map(str::to_owned)));
+        command.get_subcommands().for_each(|command| collect(command, names));
+    }
+    let mut names = BTreeSet::new();
+    collect(&Cli::command(), &mut names);
+    names
 }
 
 impl Command {
@@ -152,6 +166,7 @@ async fn run(command: Command) -> Result<(), Failed> {
         Command::Apikey(args) => chores::apikey::run(args).await,
         Command::Audit(args) => chores::audit::run(args).await,
         Command::Keys(args) => chores::keys::run(args).await,
+        Command::Doctor(args) => chores::doctor::run(args).await,
         Command::Simulate(args) => chores::simulate::run(args).await,
         Command::Openapi | Command::Version => Ok(()),
     }

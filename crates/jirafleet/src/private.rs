@@ -74,6 +74,11 @@ impl Found {
         )
     }
 
+    /// Where its servers keep everything.
+    pub(crate) fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
     /// Whether somebody listens at the offered Redis.
     fn answers(&self) -> bool {
         let socket = self.offer.redis_url.strip_prefix("unix://").and_then(|rest| rest.split('?').next());

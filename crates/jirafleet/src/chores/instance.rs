@@ -15,6 +15,7 @@ use self::auth::{Given, Unproven, who_am_i};
 use crate::{
     config::Surroundings,
     exit::{self, Failed},
+    nearest,
     output::{self, Format, say},
     wire_up::House,
 };
@@ -101,12 +102,18 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
 
 /// The instance of this name, or a refusal that says what to type.
 pub(crate) async fn find(house: &House, name: &str) -> Result<Instance, Failed> {
-    house
-        .store
-        .system()
-        .instance_by_name(name)
-        .await?
-        .ok_or_else(|| Failed::not_found(format!("there is no instance {name:?}: see `jirafleet instance list`")))
+    if let Some(instance) = house.store.system().instance_by_name(name).await? {
+        return Ok(instance);
+    }
+    let known = house.store.system().instances().await?;
+    let names: Vec<String> = known.into_iter().map(|instance| instance.name).collect();
+    Err(unknown(name, &names))
+}
+
+/// There is no such instance among these.
+pub(crate) fn unknown(name: &str, known: &[String]) -> Failed {
+    let hint = nearest::hint(name, known);
+    Failed::not_found(format!("there is no instance {name:?}{hint}: see `jirafleet instance list`"))
 }
 
 /// Refuses work for an instance that no work is done for.
