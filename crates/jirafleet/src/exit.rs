@@ -154,8 +154,12 @@ impl From<listener::Error> for Failed {
 impl From<migration::Error> for Failed {
     fn from(error: migration::Error) -> Self {
         let code = match &error {
-            migration::Error::TooPowerful { .. } => CONFIGURATION,
-            migration::Error::Database(_) => UNAVAILABLE,
+            migration::Error::TooPowerful { .. } | migration::Error::Refused(_) => CONFIGURATION,
+            migration::Error::Unavailable(_) => UNAVAILABLE,
+            migration::Error::Forbidden(_) => PERMISSION,
+            migration::Error::Busy(_) => TRY_AGAIN,
+            migration::Error::Ahead(_) => CONFLICT,
+            migration::Error::Broken { .. } | migration::Error::Database(_) => FAILURE,
         };
         Self::new(code, error)
     }
