@@ -20,6 +20,7 @@ mod doctor;
 mod hostile;
 mod hot;
 mod identity;
+mod manners;
 mod metrics;
 mod migrations;
 mod operate;

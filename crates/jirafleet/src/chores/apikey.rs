@@ -8,6 +8,7 @@ use store::{ApiKey, IpNet, NewApiKey};
 
 use super::tenant;
 use crate::{
+    choices,
     config::Surroundings,
     exit::Failed,
     output::{self, Format, say},
@@ -51,7 +52,7 @@ struct Create {
     #[arg(long)]
     tenant: String,
     /// What may be done with it, such as issues:read; several are separated by commas.
-    #[arg(long = "scope", required = true, value_delimiter = ',', value_name = "SCOPE")]
+    #[arg(long = "scope", required = true, value_delimiter = ',', value_name = "SCOPE", value_parser = choices::scope())]
     scopes: Vec<Scope>,
     /// From where it may be used, such as 10.0.0.0/8; several are separated by commas. Anywhere, when not given.
     #[arg(long = "network", value_delimiter = ',', value_name = "CIDR")]

@@ -14,6 +14,7 @@ use store::Credentials;
 use self::auth::{Given, Unproven, who_am_i};
 use crate::{
     config::Surroundings,
+    consent::Consent,
     exit::{self, Failed},
     nearest,
     output::{self, Format, say},
@@ -61,9 +62,8 @@ enum What {
     /// Forget an instance and its whole mirror.
     Remove {
         name: String,
-        /// Do not ask: the mirror of this instance is deleted.
-        #[arg(long)]
-        yes: bool,
+        #[command(flatten)]
+        consent: Consent,
     },
 }
 
@@ -96,7 +96,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
         What::RotateToken { name, token_file, given } => {
             rotate(&house, &find(&house, &name).await?, token_file.as_deref(), &given).await
         }
-        What::Remove { name, yes } => remove(&house, &find(&house, &name).await?, yes).await,
+        What::Remove { name, consent } => remove(&house, &find(&house, &name).await?, consent).await,
     }
 }
 
@@ -199,14 +199,11 @@ async fn rotate(house: &House, instance: &Instance, token: Option<&Path>, given:
     Ok(())
 }
 
-async fn remove(house: &House, instance: &Instance, yes: bool) -> Result<(), Failed> {
+async fn remove(house: &House, instance: &Instance, consent: Consent) -> Result<(), Failed> {
     let tenant = house.tenant(instance.tenant);
-    if !yes {
-        let issues = tenant.count_issues(instance.id).await?;
-        return Err(Failed::new(
-            exit::USAGE,
-            format!("removing {} deletes its mirror of {issues} issues: add --yes if that is meant", instance.name),
-        ));
+    let issues = tenant.count_issues(instance.id).await?;
+    if !consent.to(&format!("{} and its mirror of {issues} issues would be removed for good", instance.name))? {
+        return Ok(());
     }
     tenant.remove_instance(instance.id).await?;
     say!("{} is removed", instance.name);
