@@ -29,6 +29,7 @@ mod pitfalls;
 mod poll;
 mod private_servers;
 mod queue;
+mod readme;
 mod reconcile;
 mod recorded;
 mod search;
