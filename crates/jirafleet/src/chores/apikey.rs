@@ -10,6 +10,7 @@ use super::tenant;
 use crate::{
     choices,
     config::Surroundings,
+    consent::Consent,
     exit::Failed,
     output::{self, Format, say},
     wire_up::House,
@@ -41,6 +42,8 @@ enum What {
         /// Whose.
         #[arg(long)]
         tenant: String,
+        #[command(flatten)]
+        consent: Consent,
     },
 }
 
@@ -86,7 +89,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
             let rows: Vec<Row> = house.tenant(tenant.id).api_keys().await?.into_iter().map(row).collect();
             output::print(output, "jirafleet.api_keys/1", &rows)
         }
-        What::Revoke { name, tenant } => revoke(&house, &name, &tenant).await,
+        What::Revoke { name, tenant, consent } => revoke(&house, &name, &tenant, consent).await,
     }
 }
 
@@ -105,8 +108,11 @@ async fn make(house: &House, create: Create) -> Result<(), Failed> {
     output::line(token.expose())
 }
 
-async fn revoke(house: &House, name: &str, tenant: &str) -> Result<(), Failed> {
+async fn revoke(house: &House, name: &str, tenant: &str, consent: Consent) -> Result<(), Failed> {
     let found = tenant::find(house, tenant).await?;
+    if !consent.to(&format!("1 key, {name} of {tenant}, would open nothing any more"))? {
+        return Ok(());
+    }
     match house.tenant(found.id).revoke_api_key(name).await {
         Err(store::Error::NotFound(_)) => Err(Failed::not_found(format!(
             "{tenant} has no key {name:?} that is in force: see `jirafleet apikey list --tenant {tenant}`"

@@ -68,6 +68,8 @@ enum What {
         /// One or several.
         #[arg(required = true)]
         ids: Vec<JobId>,
+        #[command(flatten)]
+        consent: Consent,
     },
 }
 
@@ -124,7 +126,12 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
         What::Show { id, output } => show(&house, id, output).await,
         What::Retry { ids } => each(ids, async |id| retry(&house, id).await).await,
         What::Discard { ids, consent } => discard(&house, ids, consent).await,
-        What::Cancel { ids } => each(ids, async |id| cancel(&house, id).await).await,
+        What::Cancel { ids, consent } => {
+            if !consent.to(&format!("{} jobs would be called off for good", ids.len()))? {
+                return Ok(());
+            }
+            each(ids, async |id| cancel(&house, id).await).await
+        }
     }
 }
 
