@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what jirafleet's private servers need and this machine lacks: PostgreSQL (server) >= 14 and Redis >= 6.2.
-# With --for-tests also PgBouncer, which only the tests start, and Prometheus' promtool, without which they judge no alerts: it
-# may be missing. Says nothing and changes nothing when all are there. Messages
-# go to stderr; exit 69 when it cannot help.
+# With --for-tests also PgBouncer, which only the tests start, curl, which the README tells users to type, and Prometheus'
+# promtool, without which they judge no alerts: it may be missing. Says nothing and changes nothing when all are there.
+# Messages go to stderr; exit 69 when it cannot help.
 set -euo pipefail
 
 readonly POSTGRES_MINIMUM=14
@@ -151,7 +151,10 @@ main() {
     fi
     have_postgres || read -ra packages <<<"$postgres"
     have_redis || packages+=("$redis")
-    [[ ${1:-} != --for-tests ]] || have_pgbouncer || packages+=(pgbouncer)
+    if [[ ${1:-} == --for-tests ]]; then
+        have_pgbouncer || packages+=(pgbouncer)
+        command -v curl >/dev/null || packages+=(curl)
+    fi
     ((${#packages[@]})) || return 0
 
     local line

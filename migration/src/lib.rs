@@ -3,6 +3,7 @@
 //! Everything lives in the schema `mirror`, the list of steps taken included. Several pods may call [`up`] at once.
 #![expect(elided_lifetimes_in_paths, reason = "async_trait wants the lifetimes of SeaORM's trait as they are")]
 
+mod error;
 mod lookups;
 mod m0001_tenants;
 mod m0002_mirror;
@@ -21,7 +22,9 @@ mod roles;
 mod session;
 mod tables;
 
-use sea_orm_migration::{DbErr, MigrationStatus, MigrationTrait, MigratorTrait, async_trait};
+use sea_orm_migration::{MigrationStatus, MigrationTrait, MigratorTrait, async_trait};
+
+pub use crate::error::Error;
 
 /// The login of the processes that private servers and the guides make.
 pub const APP_LOGIN: &str = "jirafleet";
@@ -44,23 +47,6 @@ pub struct Step {
     pub applied: bool,
 }
 
-/// Why the schema could not be changed.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// PostgreSQL said no, or was not there.
-    #[error("the schema could not be changed: {0}")]
-    Database(#[from] DbErr),
-    /// A role of ours could see every tenant.
-    #[error(
-        "role {role} is a superuser or exempt from row security, so tenants would not be kept apart: \
-         run `ALTER ROLE {role} NOSUPERUSER NOBYPASSRLS` first"
-    )]
-    TooPowerful {
-        /// Whose.
-        role: String,
-    },
-}
-
 /// Takes every step that is missing, as the owner of the database (a login with CREATEROLE, no superuser), and gives the
 /// login [`APP_LOGIN`] what processes may do, if there is one.
 pub async fn up(owner_url: &str) -> Result<(), Error> {
@@ -72,9 +58,17 @@ pub async fn up(owner_url: &str) -> Result<(), Error> {
 pub async fn up_for(owner_url: &str, app_login: &str) -> Result<(), Error> {
     let session = session::open(owner_url).await?;
     roles::prepare(&session).await?;
-    Migrator::up(session.connection(), None).await?;
+    if let Err(error) = Migrator::up(session.connection(), None).await {
+        return Err(Error::from(error).at(first_missing(&session).await));
+    }
     roles::admit(&session, app_login).await?;
     session.close().await
+}
+
+/// The step that comes next: after one that broke off, the one that did.
+async fn first_missing(session: &session::Session) -> Option<String> {
+    let steps = Migrator::get_migration_with_status_read_only(session.connection()).await.ok()?;
+    steps.iter().find(|step| step.status() == MigrationStatus::Pending).map(|step| step.name().to_owned())
 }
 
 /// Takes steps back. What they held is lost.
@@ -95,6 +89,11 @@ pub async fn status(url: &str) -> Result<Vec<Step>, Error> {
     connection.close().await?;
     let applied = |status| status == MigrationStatus::Applied;
     Ok(steps.iter().map(|step| Step { name: step.name().to_owned(), applied: applied(step.status()) }).collect())
+}
+
+/// The names of all steps this program knows, oldest first.
+pub fn known() -> Vec<String> {
+    Migrator::migrations().iter().map(|step| step.name().to_owned()).collect()
 }
 
 /// The name of the newest step this program knows.

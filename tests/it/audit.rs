@@ -262,8 +262,9 @@ async fn what_operators_do_is_in_the_log() {
     assert_eq!(said.status.code(), Some(2));
     let listed = cli.ok(&["apikey", "list", "--tenant", "acme", "-o", "jsonl"]).await;
     assert!(listed.contains("\"state\":\"active\"") && !listed.contains(&token[15..]), "{listed}");
-    cli.ok(&["apikey", "revoke", "ci", "--tenant", "acme"]).await;
-    cli.fails(3, &["apikey", "revoke", "ci", "--tenant", "acme"]).await;
+    cli.fails(2, &["apikey", "revoke", "ci", "--tenant", "acme"]).await;
+    cli.ok(&["apikey", "revoke", "ci", "--tenant", "acme", "--yes"]).await;
+    cli.fails(3, &["apikey", "revoke", "ci", "--tenant", "acme", "--yes"]).await;
     cli.ok(&["keys", "rotate", "--data-keys", "--tenant", "acme"]).await;
 
     let log = cli.ok(&["audit", "query", "--tenant", "acme", "-o", "json"]).await;

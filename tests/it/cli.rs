@@ -1,6 +1,7 @@
 //! The command line: answers on stdout, one sentence with the next step on stderr, exit codes of the contract.
 
 use std::{
+    os::unix::fs::PermissionsExt,
     process::{Command, Output, Stdio},
     time::Duration,
 };
@@ -12,16 +13,17 @@ use tests::{FleetOptions, TestFleet};
 use crate::crash::binary;
 
 pub(crate) struct Cli {
-    key_file: std::path::PathBuf,
-    database_url: String,
-    redis_url: String,
-    redis_prefix: String,
+    pub(crate) key_file: std::path::PathBuf,
+    pub(crate) database_url: String,
+    pub(crate) redis_url: String,
+    pub(crate) redis_prefix: String,
 }
 
 impl Cli {
     pub(crate) fn of(fleet: &TestFleet, name: &str) -> Self {
         let key_file = std::env::temp_dir().join(format!("jirafleet-cli-{name}-{}", std::process::id()));
         std::fs::write(&key_file, "5a".repeat(32)).unwrap();
+        std::fs::set_permissions(&key_file, std::fs::Permissions::from_mode(0o600)).unwrap();
         Self {
             key_file,
             database_url: fleet.database.app_url.clone(),
@@ -35,7 +37,7 @@ impl Cli {
         tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(binary());
         command
             .args(args)

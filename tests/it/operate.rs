@@ -73,11 +73,12 @@ async fn jobs_are_listed_shown_hurried_and_called_off() {
     assert!(cli.fails(4, &["jobs", "retry", third]).await.contains("waiting"));
     assert!(cli.fails(2, &["jobs", "discard", third]).await.contains("1 jobs"));
     cli.ok(&["jobs", "discard", third, "--yes"]).await;
-    cli.ok(&["jobs", "cancel", &first]).await;
-    assert!(cli.fails(4, &["jobs", "cancel", &first]).await.contains("cancelled"));
+    assert!(cli.fails(2, &["jobs", "cancel", &first]).await.contains("1 jobs"));
+    cli.ok(&["jobs", "cancel", &first, "--yes"]).await;
+    assert!(cli.fails(4, &["jobs", "cancel", &first, "--yes"]).await.contains("cancelled"));
     let nobody = uuid::Uuid::now_v7().to_string();
     assert!(cli.fails(3, &["jobs", "show", &nobody]).await.contains(&nobody));
-    assert!(cli.fails(3, &["jobs", "cancel", &nobody]).await.contains("will not run"));
+    assert!(cli.fails(3, &["jobs", "cancel", &nobody, "--yes"]).await.contains("will not run"));
     cli.fails(2, &["jobs", "show", "not an id"]).await;
     cli.fails(2, &["jobs", "list", "--queue", "fast"]).await;
     cli.fails(3, &["jobs", "list", "--instance", "nowhere"]).await;

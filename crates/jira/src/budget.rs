@@ -168,6 +168,15 @@ impl Budgets {
         }
     }
 
+    /// For how long questions to an instance are stopped yet, whoever asks; `None` when they are not.
+    pub async fn pauses(&self, instance: InstanceId) -> Result<Option<Duration>, Error> {
+        match &self.0 {
+            Door::Shared(shared) => shared.pauses(instance).await,
+            #[cfg(test)]
+            Door::Open(_) => Ok(None),
+        }
+    }
+
     /// Lets buckets refill at a share of their pace (a hundredth at least) for this long and a day at most.
     pub async fn slow(&self, instance: InstanceId, reach: Reach, share: f64, lasts: Duration) -> Result<(), Error> {
         match &self.0 {
@@ -213,6 +222,17 @@ impl Shared {
         let mut question = self.hold.key(self.key(instance, reach));
         question.arg(milliseconds(pause)).arg(milliseconds(slow)).arg(share.clamp(0.01, 1.0)).arg(self.now());
         self.ask(&question).await
+    }
+
+    async fn pauses(&self, instance: InstanceId) -> Result<Option<Duration>, Error> {
+        let mut both = redis::pipe();
+        both.cmd("HGET").arg(self.key(instance, Reach::Instance)).arg("paused_until").cmd("TIME");
+        let mut connection = self.redis.get().await.map_err(unreachable)?;
+        let (until, (seconds, micros)): (Option<u64>, (u64, u64)) =
+            both.query_async(&mut connection).await.map_err(unreachable)?;
+        let now = seconds * 1_000 + micros / 1_000;
+        let left = until.unwrap_or_default().saturating_sub(now);
+        Ok((left > 0).then(|| Duration::from_millis(left)))
     }
 
     /// Runs a script, once more where the connection turned out to be an old one.

@@ -3,7 +3,10 @@
 pub(crate) mod apikey;
 pub(crate) mod audit;
 pub(crate) mod backfill;
+pub(crate) mod completion;
+pub(crate) mod config;
 pub(crate) mod dead;
+pub(crate) mod doctor;
 pub(crate) mod instance;
 pub(crate) mod jobs;
 pub(crate) mod keys;

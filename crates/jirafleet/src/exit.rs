@@ -17,7 +17,7 @@ pub(crate) const TRY_AGAIN: u8 = 75;
 pub(crate) const CONFIGURATION: u8 = 78;
 
 /// A command that did not do what it was asked.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Failed {
     pub(crate) code: u8,
     /// Empty when everything was said already.
@@ -50,6 +50,12 @@ impl Failed {
         if !self.sentence.is_empty() {
             say!("jirafleet: {}", self.sentence);
         }
+    }
+}
+
+impl Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.sentence)
     }
 }
 
@@ -148,8 +154,12 @@ impl From<listener::Error> for Failed {
 impl From<migration::Error> for Failed {
     fn from(error: migration::Error) -> Self {
         let code = match &error {
-            migration::Error::TooPowerful { .. } => CONFIGURATION,
-            migration::Error::Database(_) => UNAVAILABLE,
+            migration::Error::TooPowerful { .. } | migration::Error::Refused(_) => CONFIGURATION,
+            migration::Error::Unavailable(_) => UNAVAILABLE,
+            migration::Error::Forbidden(_) => PERMISSION,
+            migration::Error::Busy(_) => TRY_AGAIN,
+            migration::Error::Ahead(_) => CONFLICT,
+            migration::Error::Broken { .. } | migration::Error::Database(_) => FAILURE,
         };
         Self::new(code, error)
     }

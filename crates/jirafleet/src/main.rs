@@ -1,18 +1,21 @@
 //! `jirafleet`: one binary, a subcommand per process and a subcommand per chore.
 
+mod choices;
 mod chores;
 mod config;
+mod consent;
 mod demo;
 mod exit;
+mod nearest;
 mod output;
 mod private;
 mod serve;
 mod telemetry;
 mod wire_up;
 
-use std::process::ExitCode;
+use std::{collections::BTreeSet, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::exit::Failed;
 
@@ -74,17 +77,29 @@ enum Command {
     Audit(chores::audit::Args),
     /// The keys that seal secrets at rest: replace and list them.
     Keys(chores::keys::Args),
+    /// Look at everything that has to be right, and say what is not, why, and what to do.
+    Doctor(chores::doctor::Args),
+    /// Settings: what holds here and now, and where it came from.
+    Config(chores::config::Args),
+    /// Print what a shell needs to complete our commands.
+    Completion(chores::completion::CompletionArgs),
+    /// Print or write pages of the manual.
+    Man(chores::completion::ManArgs),
     /// Print the description of REST in OpenAPI 3.1.
     Openapi,
     /// Run the simulated Jira alone.
     Simulate(chores::simulate::Args),
     /// Print the version.
-    Version,
+    Version {
+        #[arg(short, long, value_enum, default_value_t)]
+        output: output::Format,
+    },
 }
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let parsed = Cli::command().try_get_matches().and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => {
             // Help and version are answers, not errors.
             let code = if error.use_stderr() { exit::USAGE } else { exit::OK };
@@ -93,13 +108,31 @@ fn main() -> ExitCode {
         }
     };
     telemetry::start_logs(cli.verbose, cli.command.is_process());
-    match start(cli.command) {
+    match start(cli.command, &matches) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => {
             failed.print();
             ExitCode::from(failed.code)
         }
     }
+}
+
+/// The names of all variables that are read.
+pub(crate) fn variables() -> BTreeSet<String> {
+    fn collect(command: &clap::Command, names: &mut BTreeSet<String>) {
+        names.extend(command.get_arguments().filter_map(|arg| arg.get_env()?.to_str().map(str::to_owned)));
+        command.get_subcommands().for_each(|command| collect(command, names));
+    }
+    let mut names = BTreeSet::new();
+    collect(&Cli::command(), &mut names);
+    names
+}
+
+/// All commands with all their options.
+fn definitions() -> clap::Command {
+    let mut command = Cli::command();
+    command.build();
+    command
 }
 
 impl Command {
@@ -112,13 +145,41 @@ impl Command {
     }
 }
 
-fn start(command: Command) -> Result<(), Failed> {
-    if let Command::Version = command {
-        return output::line(format_args!("jirafleet {}", env!("CARGO_PKG_VERSION")));
+fn start(command: Command, matches: &ArgMatches) -> Result<(), Failed> {
+    match command {
+        Command::Version { output } => version(output),
+        Command::Openapi => output::line(format_args!("{:#}", api::openapi())),
+        Command::Completion(args) => chores::completion::completion(&args, Cli::command()),
+        Command::Man(args) => chores::completion::man(&args, Cli::command()),
+        Command::Config(args) => {
+            let path = ["config", "show"];
+            let (definitions, mut matches) = (definitions(), matches);
+            let mut of = &definitions;
+            for name in path {
+                of = of.find_subcommand(name).ok_or_else(|| Failed::bug("config show is not defined"))?;
+                matches =
+                    matches.subcommand_matches(name).ok_or_else(|| Failed::bug("config show was not asked for"))?;
+            }
+            chores::config::run(&args, of, matches)
+        }
+        command => start_runtime(command),
     }
-    if let Command::Openapi = command {
-        return output::line(format_args!("{:#}", api::openapi()));
+}
+
+fn version(output: output::Format) -> Result<(), Failed> {
+    #[derive(serde::Serialize)]
+    struct Row {
+        name: &'static str,
+        version: &'static str,
     }
+    let row = Row { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") };
+    match output {
+        output::Format::Table => output::line(format_args!("{} {}", row.name, row.version)),
+        other => output::print(other, "jirafleet.version/1", &[row]),
+    }
+}
+
+fn start_runtime(command: Command) -> Result<(), Failed> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -152,7 +213,10 @@ async fn run(command: Command) -> Result<(), Failed> {
         Command::Apikey(args) => chores::apikey::run(args).await,
         Command::Audit(args) => chores::audit::run(args).await,
         Command::Keys(args) => chores::keys::run(args).await,
+        Command::Doctor(args) => chores::doctor::run(args).await,
         Command::Simulate(args) => chores::simulate::run(args).await,
-        Command::Openapi | Command::Version => Ok(()),
+        Command::Openapi | Command::Version { .. } | Command::Completion(_) | Command::Man(_) | Command::Config(_) => {
+            Ok(())
+        }
     }
 }

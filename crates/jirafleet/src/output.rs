@@ -33,10 +33,19 @@ pub(crate) enum Format {
 
 /// Prints a line of data on stdout. A reader who has seen enough (`| head`) ends the command without a word.
 pub(crate) fn line(text: impl fmt::Display) -> Result<(), Failed> {
-    writeln!(io::stdout().lock(), "{text}").map_err(|error| match error.kind() {
+    written(writeln!(io::stdout().lock(), "{text}"))
+}
+
+fn written(done: io::Result<()>) -> Result<(), Failed> {
+    done.map_err(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => Failed::silent(exit::OK),
         _ => Failed::new(exit::FAILURE, format!("standard output cannot be written: {error}")),
     })
+}
+
+/// Prints bytes as they are on stdout.
+pub(crate) fn bytes(text: &[u8]) -> Result<(), Failed> {
+    written(io::stdout().lock().write_all(text))
 }
 
 /// Says something on stderr, as `eprintln!` does, but does not mind when nobody can hear it.

@@ -74,6 +74,22 @@ impl Found {
         )
     }
 
+    /// What it offers for a setting.
+    pub(crate) fn value(&self, setting: &str) -> Option<String> {
+        match setting {
+            "database_url" => Some(self.offer.database_url.clone()),
+            "redis_url" => Some(self.offer.redis_url.clone()),
+            "master_key_file" => Some(self.offer.master_key_file.display().to_string()),
+            "allow_insecure_sites" => Some(self.offer.insecure_sites.join(",")).filter(|sites| !sites.is_empty()),
+            _ => None,
+        }
+    }
+
+    /// Where its servers keep everything.
+    pub(crate) fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
     /// Whether somebody listens at the offered Redis.
     fn answers(&self) -> bool {
         let socket = self.offer.redis_url.strip_prefix("unix://").and_then(|rest| rest.split('?').next());

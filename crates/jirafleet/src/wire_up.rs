@@ -7,8 +7,19 @@ use store::{Actor, ActorKind, Store, System, TenantStore};
 
 use crate::{
     config::{self, Resolved},
-    exit::Failed,
+    exit::{self, Failed},
 };
+
+/// What is away before anything was asked is not helped by asking again.
+fn at_the_door(error: store::Error) -> Failed {
+    match error {
+        store::Error::Unavailable(why) => Failed::new(
+            exit::UNAVAILABLE,
+            format!("PostgreSQL does not answer ({why}): check that it runs and that the database's URL is right"),
+        ),
+        error => error.into(),
+    }
+}
 
 /// The handles that processes and chores are given.
 #[derive(Clone)]
@@ -31,7 +42,7 @@ impl House {
             cache: resolved.cache(),
         })
         .await
-        .map_err(|error| resolved.explain(&resolved.database_url, error))?;
+        .map_err(|error| resolved.explain(&resolved.database_url, at_the_door(error)))?;
         let queues = queue::Config { url: resolved.redis_url.clone(), prefix: resolved.redis_prefix.clone() };
         let producer =
             Producer::connect(&queues).await.map_err(|error| resolved.explain(&resolved.redis_url, error))?;

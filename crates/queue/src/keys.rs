@@ -43,6 +43,8 @@ pub(crate) struct Keys {
     pub(crate) receiver: String,
     /// Who refreshes the gauges.
     pub(crate) gauges: String,
+    /// When a scheduler last told how full the queue is.
+    pub(crate) told: String,
 }
 
 impl Keys {
@@ -69,6 +71,7 @@ impl Keys {
             slots: key("slots"),
             receiver: key("receiver"),
             gauges: key("gauges"),
+            told: key("told"),
             base,
         })
     }

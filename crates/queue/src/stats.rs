@@ -67,10 +67,11 @@ impl Producer {
         self.ask(|mut connection| async move { depth(&mut connection, keys).await }).await
     }
 
-    /// Counts one queue and tells it in this process's figures, so that it is known also while no worker runs.
+    /// Counts one queue and tells it in this process's figures, so that it is known also while no worker runs. When that
+    /// was is remembered: whoever tells is there (see [`told_at`](Self::told_at)).
     pub async fn tell_depth(&self, queue: QueueName) -> Result<(), Error> {
         metric::depth(queue, &self.depth(queue).await?);
-        Ok(())
+        self.note_told(queue).await
     }
 
     /// Tells in this process's figures how full Redis is. Of a Redis without a limit the memory of its machine is the limit.

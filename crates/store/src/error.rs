@@ -82,8 +82,8 @@ impl From<DbErr> for Error {
 impl Error {
     /// A secret that does not open.
     pub(crate) fn sealed() -> Self {
-        let sentence =
-            "a sealed secret does not open: it was sealed with another master key, or moved from another row";
+        let sentence = "a sealed secret does not open: it was sealed with another master key, or moved from another row; give the key \
+             that it was sealed with in --master-key-file";
         Self::Configuration(sentence.to_owned())
     }
 

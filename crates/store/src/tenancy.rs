@@ -24,7 +24,7 @@ use crate::{
 pub const SCHEMA: &str = "m0013_idempotency";
 
 /// How long to wait for a connection before telling that all are busy.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// A connection that rested longer than this is asked whether it still lives.
 const RESTED: Duration = Duration::from_secs(5);
 
@@ -242,14 +242,14 @@ async fn knock(options: &PgConnectOptions) -> Result<(), Error> {
     }
 }
 
-fn read_url(url: &str) -> Result<PgConnectOptions, Error> {
+pub(crate) fn read_url(url: &str) -> Result<PgConnectOptions, Error> {
     let of_postgres = url.starts_with("postgres://") || url.starts_with("postgresql://");
     let options = url.parse().ok().filter(|_| of_postgres);
     options.ok_or_else(|| unfit("the database's URL must look like postgres://user:password@host/database".to_owned()))
 }
 
 /// Passwords and names of databases (classes 28 and 3D) are for people to put right; nothing passes by itself.
-fn unlocked(error: Error) -> Error {
+pub(crate) fn unlocked(error: Error) -> Error {
     match error {
         Error::Database { code, .. } if code.starts_with("28") || code.starts_with("3D") => {
             unfit(format!("PostgreSQL does not let us in ({code}): check the database's URL"))

@@ -8,7 +8,9 @@ use store::{ApiKey, IpNet, NewApiKey};
 
 use super::tenant;
 use crate::{
+    choices,
     config::Surroundings,
+    consent::Consent,
     exit::Failed,
     output::{self, Format, say},
     wire_up::House,
@@ -40,6 +42,8 @@ enum What {
         /// Whose.
         #[arg(long)]
         tenant: String,
+        #[command(flatten)]
+        consent: Consent,
     },
 }
 
@@ -51,7 +55,7 @@ struct Create {
     #[arg(long)]
     tenant: String,
     /// What may be done with it, such as issues:read; several are separated by commas.
-    #[arg(long = "scope", required = true, value_delimiter = ',', value_name = "SCOPE")]
+    #[arg(long = "scope", required = true, value_delimiter = ',', value_name = "SCOPE", value_parser = choices::scope())]
     scopes: Vec<Scope>,
     /// From where it may be used, such as 10.0.0.0/8; several are separated by commas. Anywhere, when not given.
     #[arg(long = "network", value_delimiter = ',', value_name = "CIDR")]
@@ -85,7 +89,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
             let rows: Vec<Row> = house.tenant(tenant.id).api_keys().await?.into_iter().map(row).collect();
             output::print(output, "jirafleet.api_keys/1", &rows)
         }
-        What::Revoke { name, tenant } => revoke(&house, &name, &tenant).await,
+        What::Revoke { name, tenant, consent } => revoke(&house, &name, &tenant, consent).await,
     }
 }
 
@@ -104,8 +108,11 @@ async fn make(house: &House, create: Create) -> Result<(), Failed> {
     output::line(token.expose())
 }
 
-async fn revoke(house: &House, name: &str, tenant: &str) -> Result<(), Failed> {
+async fn revoke(house: &House, name: &str, tenant: &str, consent: Consent) -> Result<(), Failed> {
     let found = tenant::find(house, tenant).await?;
+    if !consent.to(&format!("1 key, {name} of {tenant}, would open nothing any more"))? {
+        return Ok(());
+    }
     match house.tenant(found.id).revoke_api_key(name).await {
         Err(store::Error::NotFound(_)) => Err(Failed::not_found(format!(
             "{tenant} has no key {name:?} that is in force: see `jirafleet apikey list --tenant {tenant}`"

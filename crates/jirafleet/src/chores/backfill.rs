@@ -1,6 +1,7 @@
 //! `jirafleet backfill INSTANCE [--project KEY].. [--since DATE] [--follow]`.
 
 mod follow;
+mod progress;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::Args as ClapArgs;

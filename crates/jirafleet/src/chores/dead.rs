@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::jobs::{Filter, Names, Wanted, names};
 use crate::{
     config::Surroundings,
+    consent::Consent,
     exit::{self, Failed},
     output::{self, Format, say},
     wire_up::House,
@@ -43,14 +44,19 @@ enum What {
         output: Format,
     },
     /// Put one, several or all that match back into their queues.
-    Replay(Chosen),
+    Replay {
+        #[command(flatten)]
+        chosen: Chosen,
+        /// Say how many it would be, and do nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Forget one, several or all that match for good.
     Discard {
         #[command(flatten)]
         chosen: Chosen,
-        /// Do not ask: they are gone.
-        #[arg(long)]
-        yes: bool,
+        #[command(flatten)]
+        consent: Consent,
     },
 }
 
@@ -64,9 +70,9 @@ struct Chosen {
     all: bool,
     #[command(flatten)]
     filter: Filter,
-    /// Say how many it would be, and do nothing.
-    #[arg(long)]
-    dry_run: bool,
+    /// Of all that match, only so many, oldest first.
+    #[arg(long, requires = "all", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -100,8 +106,8 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
     match args.what {
         What::List { filter, limit, output } => list(&house, &filter, limit as usize, output).await,
         What::Show { letter, output } => show(&house, &letter, output).await,
-        What::Replay(chosen) => replay(&house, &chosen).await,
-        What::Discard { chosen, yes } => discard(&house, &chosen, yes).await,
+        What::Replay { chosen, dry_run } => replay(&house, &chosen, dry_run).await,
+        What::Discard { chosen, consent } => discard(&house, &chosen, consent).await,
     }
 }
 
@@ -135,9 +141,9 @@ async fn show(house: &House, letter: &str, output: Format) -> Result<(), Failed>
     output::print(output, "jirafleet.dead/1", &[whole])
 }
 
-async fn replay(house: &House, chosen: &Chosen) -> Result<(), Failed> {
+async fn replay(house: &House, chosen: &Chosen, dry_run: bool) -> Result<(), Failed> {
     let letters = choose(house, chosen).await?;
-    if chosen.dry_run {
+    if dry_run {
         say!("{} dead letters would be replayed", letters.len());
         return Ok(());
     }
@@ -155,16 +161,10 @@ async fn replay(house: &House, chosen: &Chosen) -> Result<(), Failed> {
     if left > 0 && !chosen.all { Err(Failed::silent(exit::CONFLICT)) } else { Ok(()) }
 }
 
-async fn discard(house: &House, chosen: &Chosen, yes: bool) -> Result<(), Failed> {
+async fn discard(house: &House, chosen: &Chosen, consent: Consent) -> Result<(), Failed> {
     let letters = choose(house, chosen).await?;
-    let count = letters.len();
-    if chosen.dry_run {
-        say!("{count} dead letters would be discarded");
+    if !consent.to(&format!("{} dead letters would be discarded for good", letters.len()))? {
         return Ok(());
-    }
-    if !yes {
-        let sentence = format!("{count} dead letters would be discarded for good: add --yes if that is meant");
-        return Err(Failed::new(exit::USAGE, sentence));
     }
     let mut gone = 0;
     for letter in &letters {
@@ -177,7 +177,8 @@ async fn discard(house: &House, chosen: &Chosen, yes: bool) -> Result<(), Failed
 async fn choose(house: &House, chosen: &Chosen) -> Result<Vec<DeadLetter>, Failed> {
     let wanted = chosen.filter.resolve(house).await?;
     if chosen.all {
-        return select(house, &wanted, usize::MAX).await;
+        let limit = chosen.limit.map_or(usize::MAX, |limit| limit as usize);
+        return select(house, &wanted, limit).await;
     }
     let mut letters = Vec::new();
     for letter in &chosen.letters {

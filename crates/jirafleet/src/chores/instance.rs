@@ -14,7 +14,9 @@ use store::Credentials;
 use self::auth::{Given, Unproven, who_am_i};
 use crate::{
     config::Surroundings,
+    consent::Consent,
     exit::{self, Failed},
+    nearest,
     output::{self, Format, say},
     wire_up::House,
 };
@@ -60,9 +62,8 @@ enum What {
     /// Forget an instance and its whole mirror.
     Remove {
         name: String,
-        /// Do not ask: the mirror of this instance is deleted.
-        #[arg(long)]
-        yes: bool,
+        #[command(flatten)]
+        consent: Consent,
     },
 }
 
@@ -95,18 +96,24 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
         What::RotateToken { name, token_file, given } => {
             rotate(&house, &find(&house, &name).await?, token_file.as_deref(), &given).await
         }
-        What::Remove { name, yes } => remove(&house, &find(&house, &name).await?, yes).await,
+        What::Remove { name, consent } => remove(&house, &find(&house, &name).await?, consent).await,
     }
 }
 
 /// The instance of this name, or a refusal that says what to type.
 pub(crate) async fn find(house: &House, name: &str) -> Result<Instance, Failed> {
-    house
-        .store
-        .system()
-        .instance_by_name(name)
-        .await?
-        .ok_or_else(|| Failed::not_found(format!("there is no instance {name:?}: see `jirafleet instance list`")))
+    if let Some(instance) = house.store.system().instance_by_name(name).await? {
+        return Ok(instance);
+    }
+    let known = house.store.system().instances().await?;
+    let names: Vec<String> = known.into_iter().map(|instance| instance.name).collect();
+    Err(unknown(name, &names))
+}
+
+/// There is no such instance among these.
+pub(crate) fn unknown(name: &str, known: &[String]) -> Failed {
+    let hint = nearest::hint(name, known);
+    Failed::not_found(format!("there is no instance {name:?}{hint}: see `jirafleet instance list`"))
 }
 
 /// Refuses work for an instance that no work is done for.
@@ -192,14 +199,11 @@ async fn rotate(house: &House, instance: &Instance, token: Option<&Path>, given:
     Ok(())
 }
 
-async fn remove(house: &House, instance: &Instance, yes: bool) -> Result<(), Failed> {
+async fn remove(house: &House, instance: &Instance, consent: Consent) -> Result<(), Failed> {
     let tenant = house.tenant(instance.tenant);
-    if !yes {
-        let issues = tenant.count_issues(instance.id).await?;
-        return Err(Failed::new(
-            exit::USAGE,
-            format!("removing {} deletes its mirror of {issues} issues: add --yes if that is meant", instance.name),
-        ));
+    let issues = tenant.count_issues(instance.id).await?;
+    if !consent.to(&format!("{} and its mirror of {issues} issues would be removed for good", instance.name))? {
+        return Ok(());
     }
     tenant.remove_instance(instance.id).await?;
     say!("{} is removed", instance.name);

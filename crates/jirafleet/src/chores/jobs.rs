@@ -9,7 +9,9 @@ use serde::Serialize;
 
 use super::{dead, instance};
 use crate::{
+    choices,
     config::Surroundings,
+    consent::Consent,
     exit::{self, Failed},
     output::{self, Format, say},
     wire_up::House,
@@ -58,26 +60,27 @@ enum What {
         /// One or several.
         #[arg(required = true)]
         ids: Vec<JobId>,
-        /// Do not ask: they are gone.
-        #[arg(long)]
-        yes: bool,
+        #[command(flatten)]
+        consent: Consent,
     },
     /// Call jobs off wherever they are; one that runs is dropped within seconds.
     Cancel {
         /// One or several.
         #[arg(required = true)]
         ids: Vec<JobId>,
+        #[command(flatten)]
+        consent: Consent,
     },
 }
 
 /// Which jobs.
 #[derive(ClapArgs)]
 pub(super) struct Filter {
-    /// Only in this queue: live, bulk or upkeep.
-    #[arg(long)]
+    /// Only in this queue.
+    #[arg(long, value_parser = choices::queue())]
     queue: Option<QueueName>,
-    /// Only of this kind, such as sync_touched.
-    #[arg(long)]
+    /// Only of this kind.
+    #[arg(long, value_parser = choices::kind(), hide_possible_values = true)]
     kind: Option<String>,
     /// Only of this instance.
     #[arg(long, value_name = "NAME")]
@@ -122,8 +125,13 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
         What::List { filter, state, limit, output } => list(&house, &filter, state, limit as usize, output).await,
         What::Show { id, output } => show(&house, id, output).await,
         What::Retry { ids } => each(ids, async |id| retry(&house, id).await).await,
-        What::Discard { ids, yes } => discard(&house, ids, yes).await,
-        What::Cancel { ids } => each(ids, async |id| cancel(&house, id).await).await,
+        What::Discard { ids, consent } => discard(&house, ids, consent).await,
+        What::Cancel { ids, consent } => {
+            if !consent.to(&format!("{} jobs would be called off for good", ids.len()))? {
+                return Ok(());
+            }
+            each(ids, async |id| cancel(&house, id).await).await
+        }
     }
 }
 
@@ -230,13 +238,9 @@ async fn retry(house: &House, id: JobId) -> Result<(), Failed> {
     Ok(())
 }
 
-async fn discard(house: &House, ids: Vec<JobId>, yes: bool) -> Result<(), Failed> {
-    if !yes {
-        let count = ids.len();
-        return Err(Failed::new(
-            exit::USAGE,
-            format!("{count} jobs would be discarded for good: add --yes if that is meant"),
-        ));
+async fn discard(house: &House, ids: Vec<JobId>, consent: Consent) -> Result<(), Failed> {
+    if !consent.to(&format!("{} jobs would be discarded for good", ids.len()))? {
+        return Ok(());
     }
     each(ids, async |id| {
         house.producer.discard_job(id).await?;

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::{
     config::Surroundings,
+    consent::Consent,
     exit::Failed,
     output::{self, Format, say},
 };
@@ -21,15 +22,18 @@ pub(crate) struct Args {
 #[derive(Subcommand)]
 enum What {
     /// Apply what is missing.
-    Up,
+    Up {
+        /// Say what would be applied, and do nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Undo the newest migrations.
     Down {
         /// How many.
         #[arg(long, default_value_t = 1)]
         steps: u32,
-        /// Do not ask: the data of what is undone is lost.
-        #[arg(long)]
-        yes: bool,
+        #[command(flatten)]
+        consent: Consent,
     },
     /// Show which migrations are applied.
     Status {
@@ -48,19 +52,24 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
     let url = args.surroundings.owner_database()?;
     let away = |error: migration::Error| args.surroundings.explain(&url, error);
     match args.what {
-        What::Up => {
+        What::Up { dry_run: true } => {
+            let steps = migration::status(&url).await.map_err(away)?;
+            let missing: Vec<String> = steps.into_iter().filter(|step| !step.applied).map(|step| step.name).collect();
+            say!("{} steps would be applied: {}; nothing was done", missing.len(), listed(&missing));
+        }
+        What::Up { dry_run: false } => {
             migration::up(&url).await.map_err(away)?;
             say!("the schema is up to date");
         }
-        What::Down { steps, yes } => {
-            if !yes {
-                return Err(Failed::new(
-                    crate::exit::USAGE,
-                    format!("undoing {steps} migration(s) destroys their tables' data: add --yes if that is meant"),
-                ));
+        What::Down { steps, consent } => {
+            let applied = migration::status(&url).await.map_err(away)?.into_iter().filter(|step| step.applied);
+            let newest: Vec<String> = applied.rev().take(steps as usize).map(|step| step.name).collect();
+            let count = newest.len();
+            if !consent.to(&format!("{count} steps and what their tables hold would be gone: {}", listed(&newest)))? {
+                return Ok(());
             }
             migration::down(&url, Steps::Newest(steps)).await.map_err(away)?;
-            say!("{steps} migration(s) undone");
+            say!("{count} steps are undone");
         }
         What::Status { output } => {
             let rows: Vec<Row> = migration::status(&url)
@@ -73,4 +82,8 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
         }
     }
     Ok(())
+}
+
+fn listed(steps: &[String]) -> String {
+    if steps.is_empty() { "none".to_owned() } else { steps.join(", ") }
 }

@@ -10,6 +10,7 @@ use super::{
     jobs::{Names, names},
 };
 use crate::{
+    choices,
     config::Surroundings,
     exit::Failed,
     output::{self, Format, say},
@@ -60,7 +61,8 @@ enum What {
 #[derive(ClapArgs)]
 #[group(required = true, multiple = false)]
 struct Which {
-    /// live, bulk or upkeep.
+    /// Which queue.
+    #[arg(value_parser = choices::queue())]
     queue: Option<QueueName>,
     /// All jobs of this instance, in every queue.
     #[arg(long, value_name = "NAME")]

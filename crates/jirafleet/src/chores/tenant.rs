@@ -8,6 +8,7 @@ use super::instance;
 use crate::{
     config::Surroundings,
     exit::Failed,
+    nearest,
     output::{self, Format, say},
     wire_up::House,
 };
@@ -75,12 +76,12 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
 
 /// The tenant of this name, or a refusal that says what to type.
 pub(super) async fn find(house: &House, name: &str) -> Result<Tenant, Failed> {
-    house
-        .store
-        .system()
-        .tenant_by_name(name)
-        .await?
-        .ok_or_else(|| Failed::not_found(format!("there is no tenant {name:?}: see `jirafleet tenant list`")))
+    if let Some(tenant) = house.store.system().tenant_by_name(name).await? {
+        return Ok(tenant);
+    }
+    let known: Vec<String> = house.store.system().tenants().await?.into_iter().map(|tenant| tenant.name).collect();
+    let hint = nearest::hint(name, &known);
+    Err(Failed::not_found(format!("there is no tenant {name:?}{hint}: see `jirafleet tenant list`")))
 }
 
 async fn suspend(house: &House, name: &str) -> Result<(), Failed> {

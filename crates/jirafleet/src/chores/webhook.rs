@@ -14,6 +14,7 @@ use worker::webhooks::{Keeper, Kept};
 use super::instance::{add::webhook_secret, find};
 use crate::{
     config::Surroundings,
+    consent::Consent,
     exit::{self, Failed},
     output::{self, Format, say},
     wire_up::House,
@@ -56,7 +57,11 @@ enum What {
         keep_hours: u16,
     },
     /// Remove the webhook that we registered from Jira.
-    Remove { instance: String },
+    Remove {
+        instance: String,
+        #[command(flatten)]
+        consent: Consent,
+    },
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failed> {
@@ -71,7 +76,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
             let keep = TimeDelta::hours(keep_hours.into());
             rotate(&house, &find(&house, &instance).await?, webhook_secret_file.as_deref(), keep).await
         }
-        What::Remove { instance } => remove(&house, &find(&house, &instance).await?).await,
+        What::Remove { instance, consent } => remove(&house, &find(&house, &instance).await?, consent).await,
     }
 }
 
@@ -148,7 +153,10 @@ async fn rotate(house: &House, instance: &Instance, file: Option<&Path>, keep: T
     Ok(())
 }
 
-async fn remove(house: &House, instance: &Instance) -> Result<(), Failed> {
+async fn remove(house: &House, instance: &Instance, consent: Consent) -> Result<(), Failed> {
+    if !consent.to(&format!("1 webhook, of {}, would be removed from Jira", instance.name))? {
+        return Ok(());
+    }
     let (jira, tenant) = (client(house, instance).await?, house.tenant(instance.tenant));
     if !keeper(&jira, &tenant, instance).remove().await? {
         return Err(Failed::not_found(format!("no webhook was registered for {} by us", instance.name)));

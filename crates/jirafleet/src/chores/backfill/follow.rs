@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use domain::Instance;
-use indicatif::ProgressBar;
 use queue::{DeadLetter, Job, QueueName};
 use store::BackfillRow;
 use uuid::Uuid;
 
+use super::progress::Progress;
 use crate::{
     chores::instance,
     exit::{self, Failed},
-    output::{self, say},
+    output::say,
     wire_up::House,
 };
 
@@ -42,12 +42,12 @@ impl<'a> Following<'a> {
 
     /// Watches the rows of this run until all have ended. Ends with a failure when they never will.
     pub(super) async fn follow(mut self, run: Uuid) -> Result<(), Failed> {
-        let bar = output::bar(0);
+        let mut progress = Progress::new();
         let mut tick = tokio::time::interval(TICK);
         for ticks in 1_u32.. {
             tick.tick().await;
             let rows = self.rows(run).await?;
-            show(&bar, &rows);
+            progress.show(&rows);
             if !rows.is_empty() && rows.iter().all(BackfillRow::ended) {
                 self.must_have_succeeded(&rows)?;
                 break;
@@ -56,7 +56,7 @@ impl<'a> Following<'a> {
                 self.must_be_alive(run, &rows).await?;
             }
         }
-        bar.finish();
+        progress.end();
         say!("the backfill of {} ended", self.instance.name);
         Ok(())
     }
@@ -131,14 +131,4 @@ fn abandoned(name: &str, rows: &[BackfillRow]) -> Failed {
          backfill {name} --follow"
     );
     Failed::new(exit::FAILURE, sentence)
-}
-
-fn show(bar: &ProgressBar, rows: &[BackfillRow]) {
-    let synced: u64 = rows.iter().map(|row| row.synced).sum();
-    let expected: u64 = rows.iter().map(|row| row.expected.unwrap_or(row.synced).max(row.synced)).sum();
-    if bar.is_hidden() && !rows.is_empty() && bar.position() != synced {
-        say!("Synced {synced}/{expected} issues");
-    }
-    bar.set_length(expected);
-    bar.set_position(synced);
 }
