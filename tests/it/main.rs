@@ -29,6 +29,7 @@ mod private_servers;
 mod queue;
 mod reconcile;
 mod recorded;
+mod schedule;
 mod search;
 mod secrets;
 mod seed;

@@ -41,6 +41,12 @@ pub(crate) struct Keys {
     pub(crate) receiver: String,
     /// Who refreshes the gauges.
     pub(crate) gauges: String,
+    /// Which scheduler leads, and until when.
+    pub(crate) lead: String,
+    /// How many have led.
+    pub(crate) term: String,
+    /// The latest term whose scheduler asked for jobs of this queue.
+    pub(crate) fence: String,
 }
 
 impl Keys {
@@ -66,6 +72,9 @@ impl Keys {
             slots: key("slots"),
             receiver: key("receiver"),
             gauges: key("gauges"),
+            lead: key("lead"),
+            term: key("term"),
+            fence: key("fence"),
             base,
         })
     }
@@ -86,6 +95,11 @@ impl Keys {
 
     pub(crate) fn running(&self, text: &str) -> String {
         format!("{}:running:{text}", self.base)
+    }
+
+    /// The turn of a timetable's line that was served last for an instance.
+    pub(crate) fn mark(&self, line: &str, instance: InstanceId) -> String {
+        format!("{}:turn:{line}:{instance}", self.base)
     }
 
     /// When a webhook of the instance was last received.
