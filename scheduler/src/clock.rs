@@ -13,7 +13,7 @@ use crate::timetable::Line;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Ticks for ever. The worker ends when it is polled too late (a suspended laptop, a starved machine); a new one is made
-/// then, and the ticks between are covered by the window of the next.
+/// then, and what was due between is still due then.
 pub(crate) async fn run(line: &'static Line, schedule: Schedule, tell: watch::Sender<i64>) {
     loop {
         let worker = WorkerBuilder::new(format!("scheduler-{}", line.name))
@@ -36,7 +36,7 @@ async fn pass_on(tick: Tick, tell: Data<watch::Sender<i64>>) {
 
 #[cfg(test)]
 mod tests {
-    use crate::timetable::{AtStart, Every};
+    use crate::timetable::{Every, First};
 
     use super::*;
 
@@ -46,7 +46,7 @@ mod tests {
             name: "test",
             cron: "* * * * * *",
             every: Every::PollInterval,
-            at_start: AtStart::WhoIsDue,
+            first: First::AtItsTurn,
             job: |instance| queue::Job::SyncDirectory { instance },
         };
         let (tell, mut ticks) = watch::channel(0);

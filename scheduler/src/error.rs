@@ -1,4 +1,6 @@
-//! What can end the scheduler: only a timetable that cannot be read.
+//! What can end the scheduler, and what can spoil a tick.
+
+use crate::fan_out::PATIENCE;
 
 /// Why the scheduler did not start.
 #[derive(Debug, thiserror::Error)]
@@ -13,4 +15,18 @@ pub enum Error {
         /// What the parser says.
         source: cron::error::Error,
     },
+}
+
+/// Why a tick was not served; the next one tries again.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// PostgreSQL did not say who is there.
+    #[error("instances could not be listed: {0}")]
+    Store(#[from] store::Error),
+    /// Redis did not take it.
+    #[error("jobs could not be enqueued: {0}")]
+    Queue(#[from] queue::Error),
+    /// Both took too long.
+    #[error("no answer within {} s", PATIENCE.as_secs())]
+    Late,
 }

@@ -1,47 +1,33 @@
 //! One tick becomes one job for each active instance whose turn came, or one for the whole fleet.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
-use domain::{Instance, Tenant, TenantId};
-use queue::{Enqueued, FLEET, Job, Producer};
-use store::Store;
+use domain::{Instance, InstanceId, Tenant, TenantId};
+use queue::{AHEAD, Clock, Due, FLEET, Fired, Producer, Turn};
+use store::{Store, WebhookState};
 use tokio::sync::watch;
 
-use crate::timetable::{Line, has_turned};
+use crate::{
+    Failure,
+    lead::Reign,
+    timetable::{First, Line},
+    turn::last_turn,
+};
 
 /// How long one fan-out may take before it is given up until the next tick.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Since when turns count that were not served yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Since {
-    /// Nobody knows: everyone is due.
-    Always,
-    /// Everything up to this second was served.
-    Tick(i64),
-}
+/// A clock that was set back can sleep for hours; no line's ticks are further apart than a minute.
+const SILENCE: Duration = Duration::from_secs(70);
 
 /// Turns ticks into jobs.
+#[derive(Clone)]
 pub(crate) struct FanOut {
     store: Store,
     producer: Producer,
-}
-
-/// What one fan-out did.
-struct Tally {
-    asked: usize,
-    already: usize,
-}
-
-/// Why a fan-out did not happen; the next tick tries again.
-#[derive(Debug, thiserror::Error)]
-enum Failure {
-    #[error("instances could not be listed: {0}")]
-    Store(#[from] store::Error),
-    #[error("jobs could not be enqueued: {0}")]
-    Queue(#[from] queue::Error),
-    #[error("no answer within {} s", PATIENCE.as_secs())]
-    Late,
 }
 
 impl FanOut {
@@ -50,93 +36,114 @@ impl FanOut {
         Self { store, producer }
     }
 
-    /// Serves the newest tick, again and again, beginning with the one that is there. Ends when the clock is gone.
+    /// Serves a line while this scheduler leads: when it begins to, and at every tick. Ends when the clock is gone.
     ///
-    /// The window stays open at its far end until a fan-out succeeded: ticks that failed or were passed over are made up
-    /// for by the next one.
-    pub(crate) async fn follow(&self, line: &Line, mut ticks: watch::Receiver<i64>, mut since: Since) {
+    /// A tick only says "look": what is due is told by the marks of turns in Redis, so that ticks that failed, were passed
+    /// over or never came are made up for by the next one.
+    pub(crate) async fn follow(
+        &self,
+        line: &Line,
+        mut ticks: watch::Receiver<i64>,
+        mut reigns: watch::Receiver<Option<Reign>>,
+    ) {
         loop {
-            let until = *ticks.borrow_and_update();
-            if self.serve(line, since, until).await {
-                since = Since::Tick(until);
+            let reign = *reigns.borrow_and_update();
+            if let Some(reign) = reign.filter(Reign::holds) {
+                self.serve(line, &reign).await;
             }
-            if ticks.changed().await.is_err() {
+            let goes_on = tokio::select! {
+                tick = ticks.changed() => tick.is_ok(),
+                reign = reigns.changed() => reign.is_ok(),
+                () = tokio::time::sleep(SILENCE) => true,
+            };
+            if !goes_on {
                 return;
             }
         }
     }
 
-    /// Whether the tick was served.
-    async fn serve(&self, line: &Line, since: Since, until: i64) -> bool {
-        let outcome = tokio::time::timeout(PATIENCE, self.once(line, since, until)).await;
-        let outcome = outcome.unwrap_or(Err(Failure::Late));
+    async fn serve(&self, line: &Line, reign: &Reign) {
+        let once = self.once(line, reign.term, reign.now().timestamp(), Clock::Redis);
+        let outcome = tokio::time::timeout(PATIENCE, once).await.unwrap_or(Err(Failure::Late));
         let label = if outcome.is_ok() { "ok" } else { "failed" };
         metrics::counter!("jirafleet_scheduler_ticks_total", "line" => line.name, "outcome" => label).increment(1);
         match outcome {
-            Ok(tally) => tracing::debug!(
-                schedule.line = line.name,
-                jobs.asked = tally.asked,
-                jobs.already = tally.already,
-                "a tick was fanned out"
-            ),
+            Ok(turns) => {
+                for turn in &turns {
+                    metrics::counter!("jirafleet_scheduler_turns_total", "line" => line.name, "outcome" => turn.name())
+                        .increment(1);
+                }
+                let fired = turns.iter().filter(|turn| **turn == Fired::Fired).count();
+                tracing::debug!(schedule.line = line.name, turns = turns.len(), fired, "a tick was fanned out");
+            }
             Err(error) => {
                 tracing::warn!(schedule.line = line.name, error = %error, "a tick was not fanned out; the next one makes up for it");
-                return false;
             }
         }
-        true
     }
 
-    async fn once(&self, line: &Line, since: Since, until: i64) -> Result<Tally, Failure> {
-        let jobs = match line.fleet_interval() {
-            Some(interval) => fleet_jobs(line, interval, since, until),
-            None => self.instances_jobs(line, since, until).await?,
+    /// Serves what is due at `now`, in seconds since 1970; Redis judges by `clock` whether it is.
+    pub(crate) async fn once(&self, line: &Line, term: u64, now: i64, clock: Clock) -> Result<Vec<Fired>, Failure> {
+        let candidates = match line.fleet_interval() {
+            Some(interval) => vec![(FLEET, last_turn(interval, 0, now))],
+            None => self.candidates(line, now).await?,
         };
-        let asked = jobs.len();
-        if asked == 0 {
-            return Ok(Tally { asked, already: 0 });
-        }
-        let answers = self.producer.enqueue_all(jobs).await?;
-        let already = answers.iter().filter(|answer| matches!(answer, Enqueued::Already { .. })).count();
-        Ok(Tally { asked, already })
+        let ids: Vec<InstanceId> = candidates.iter().map(|(id, _)| *id).collect();
+        let marks = self.producer.turns(line.name, line.queue(), &ids).await?;
+        let due: Vec<Due> = candidates
+            .into_iter()
+            .zip(marks)
+            .filter_map(|((id, turn), mark)| due(line, id, turn, known(mark, now)))
+            .collect();
+        Ok(self.producer.fire(line.name, line.queue(), term, clock, &due).await?)
     }
 
-    async fn instances_jobs(&self, line: &Line, since: Since, until: i64) -> Result<Vec<Job>, Failure> {
+    /// Every instance that the line is for, and its last turn.
+    async fn candidates(&self, line: &Line, now: i64) -> Result<Vec<(InstanceId, i64)>, Failure> {
         let system = self.store.system();
         let (tenants, mut instances) = tokio::try_join!(system.tenants(), system.instances())?;
         if line.heeds_webhooks() {
             let webhooks = system.webhooks().await?;
-            for instance in &mut instances {
-                let health = webhooks.get(&instance.id).map(|webhook| webhook.health).unwrap_or_default();
-                instance.poll_interval = health.poll_every(instance.poll_interval);
-            }
+            instances = instances.into_iter().map(|instance| heeding_webhooks(line, instance, &webhooks)).collect();
         }
-        Ok(jobs(line, &working(line, &tenants, &instances), since, until))
+        let working = working(line, &tenants, &instances);
+        Ok(working.into_iter().filter_map(|instance| Some((instance.id, line.turn(instance, now)?))).collect())
     }
 }
 
-/// The fleet's job, if its turn came.
-fn fleet_jobs(line: &Line, interval: i64, since: Since, until: i64) -> Vec<Job> {
-    let is_due = match since {
-        Since::Always => true,
-        Since::Tick(after) => has_turned(interval, 0, after, until),
+/// The instance, polled as often as its webhooks allow, in a line for which that matters.
+pub(crate) fn heeding_webhooks(
+    line: &Line,
+    instance: Instance,
+    webhooks: &HashMap<InstanceId, WebhookState>,
+) -> Instance {
+    if !line.heeds_webhooks() {
+        return instance;
+    }
+    let health = webhooks.get(&instance.id).map(|webhook| webhook.health).unwrap_or_default();
+    Instance { poll_interval: health.poll_every(instance.poll_interval), ..instance }
+}
+
+/// What a mark says. One from the future was set by a clock that has been put back since, and says nothing.
+pub(crate) fn known(mark: Option<Turn>, now: i64) -> Option<Turn> {
+    let ahead = i64::try_from(AHEAD.as_secs()).unwrap_or(i64::MAX);
+    mark.filter(|mark| mark.turn <= now.saturating_add(ahead))
+}
+
+/// What is to be done about a turn that came, if it was not served.
+fn due(line: &Line, instance: InstanceId, turn: i64, served: Option<Turn>) -> Option<Due> {
+    let job = match served {
+        Some(served) if served.turn >= turn => return None,
+        None if line.first == First::AtItsTurn => None,
+        _ => Some((line.job)(instance)),
     };
-    is_due.then(|| (line.job)(FLEET)).into_iter().collect()
+    Some(Due { instance, turn, job })
 }
 
 /// The instances that a line is for, of tenants that are not suspended.
 fn working<'a>(line: &Line, tenants: &[Tenant], instances: &'a [Instance]) -> Vec<&'a Instance> {
     let paying: HashSet<TenantId> = tenants.iter().filter(|tenant| !tenant.suspended).map(|tenant| tenant.id).collect();
     instances.iter().filter(|instance| line.is_for(&instance.state) && paying.contains(&instance.tenant)).collect()
-}
-
-/// One job for each instance whose turn came.
-fn jobs(line: &Line, instances: &[&Instance], since: Since, until: i64) -> Vec<Job> {
-    let is_due = |instance: &Instance| match since {
-        Since::Always => true,
-        Since::Tick(after) => line.is_due(instance, after, until),
-    };
-    instances.iter().filter(|instance| is_due(instance)).map(|instance| (line.job)(instance.id)).collect()
 }
 
 #[cfg(test)]
@@ -167,6 +174,10 @@ mod tests {
         }
     }
 
+    fn line(name: &str) -> &'static Line {
+        TIMETABLE.iter().find(|line| line.name == name).expect("a line of that name")
+    }
+
     #[test]
     fn only_active_instances_of_paying_tenants_work() {
         let (paying, suspended) = (tenant(false), tenant(true));
@@ -177,29 +188,31 @@ mod tests {
             instance(&suspended, InstanceState::Active),
         ];
         let tenants = [paying, suspended];
-        let line = |name: &str| TIMETABLE.iter().find(|line| line.name == name).expect("a line of that name");
         assert_eq!(working(line("poll"), &tenants, &instances), [&instances[0]]);
         assert_eq!(working(line("revisit"), &tenants, &instances), [&instances[2]]);
     }
 
-    #[test]
-    fn the_fleet_is_asked_once_every_five_minutes() {
-        let views = TIMETABLE.iter().find(|line| line.name == "views").expect("a line of that name");
-        let interval = views.fleet_interval().expect("it is for the fleet");
-        let ticks = (1_790_000_000..1_790_003_600).step_by(30);
-        let jobs: Vec<Job> = ticks.flat_map(|tick| fleet_jobs(views, interval, Since::Tick(tick), tick + 30)).collect();
-        assert_eq!(jobs, vec![Job::RefreshViews; 12]);
-        assert_eq!(fleet_jobs(views, interval, Since::Always, 0), [Job::RefreshViews]);
+    fn served(turn: i64) -> Option<Turn> {
+        Some(Turn { turn, at: None })
     }
 
     #[test]
-    fn everyone_is_due_at_the_start_and_nobody_twice() {
-        let paying = tenant(false);
-        let all = [instance(&paying, InstanceState::Active), instance(&paying, InstanceState::Active)];
-        let all: Vec<&Instance> = all.iter().collect();
-        let poll = &TIMETABLE[0];
-        assert_eq!(jobs(poll, &all, Since::Always, 1000).len(), 2);
-        assert_eq!(jobs(poll, &all, Since::Tick(1000), 1000).len(), 0);
-        assert_eq!(jobs(poll, &all, Since::Tick(1000), 1300).len(), 2);
+    fn a_turn_is_due_until_it_was_served() {
+        let (poll, census) = (line("poll"), line("census"));
+        let id = InstanceId::generate();
+        let what = |line: &Line, mark| due(line, id, 1000, mark).map(|due| (due.turn, due.job.is_some()));
+        assert_eq!(what(poll, served(900)), Some((1000, true)));
+        assert_eq!(what(poll, served(1000)), None);
+        assert_eq!(what(poll, served(1100)), None);
+        assert_eq!(what(poll, None), Some((1000, true)), "whoever was never polled is polled at once");
+        assert_eq!(what(census, None), Some((1000, false)), "a census waits for its turn");
+        assert_eq!(what(census, served(900)), Some((1000, true)));
+    }
+
+    #[test]
+    fn a_mark_from_the_future_says_nothing() {
+        assert_eq!(known(served(1060), 1000), served(1060));
+        assert_eq!(known(served(1061), 1000), None);
+        assert_eq!(known(None, 1000), None);
     }
 }

@@ -4,13 +4,14 @@
 
 use std::{str::FromStr, time::Duration};
 
-use chrono::{DateTime, NaiveDate, TimeDelta, TimeZone, Utc};
-use chrono_tz::Tz;
 use cron::Schedule;
 use domain::{Instance, InstanceId, InstanceState};
-use queue::{Compared, Job, Losses};
+use queue::{Compared, FLEET, Job, Losses, QueueName};
 
-use crate::Error;
+use crate::{
+    Error,
+    turn::{day_at, last_turn, next_day_at, shift, spoken, whole_seconds, zone},
+};
 
 /// Everything that happens by the clock.
 pub(crate) const TIMETABLE: &[Line] = &[
@@ -18,64 +19,64 @@ pub(crate) const TIMETABLE: &[Line] = &[
         name: "poll",
         cron: "0/10 * * * * *",
         every: Every::PollInterval,
-        at_start: AtStart::Everyone,
+        first: First::AtOnce,
         job: |instance| Job::PollUpdates { instance, page: None },
     },
     Line {
         name: "directory",
         cron: "0 * * * * *",
         every: Every::Fixed(Duration::from_secs(3600)),
-        at_start: AtStart::WhoIsDue,
+        first: First::AtItsTurn,
         job: |instance| Job::SyncDirectory { instance },
     },
     Line {
         name: "views",
         cron: "0/30 * * * * *",
         every: Every::Fleet(Duration::from_secs(300)),
-        at_start: AtStart::Everyone,
+        first: First::AtOnce,
         job: |_fleet| Job::RefreshViews,
     },
     Line {
         name: "census",
         cron: "0 * * * * *",
         every: Every::Fixed(Duration::from_secs(24 * 3600)),
-        at_start: AtStart::WhoIsDue,
+        first: First::AtItsTurn,
         job: |instance| Job::Census { instance, projects: Vec::new(), compared: Compared::Ids, losses: Losses::Hold },
     },
     Line {
         name: "reconcile",
         cron: "0 * * * * *",
         every: Every::DayAt(2),
-        at_start: AtStart::WhoIsDue,
+        first: First::AtItsTurn,
         job: |instance| Job::Reconcile { instance, sample: Job::SAMPLE },
     },
     Line {
         name: "webhook",
         cron: "0 * * * * *",
         every: Every::Fixed(Duration::from_secs(24 * 3600)),
-        at_start: AtStart::WhoIsDue,
+        first: First::AtItsTurn,
         job: |instance| Job::KeepWebhook { instance },
     },
     Line {
         name: "revisit",
         cron: "0/30 * * * * *",
         every: Every::WhileSuspended(Duration::from_secs(600)),
-        at_start: AtStart::WhoIsDue,
+        first: First::AtItsTurn,
         job: |instance| Job::Revisit { instance },
     },
 ];
 
-/// One line: at each tick of `cron`, one job for each active instance whose turn came since the tick before, or one for
-/// the whole fleet if its turn came.
+/// One line: at each tick of `cron`, one job for each instance whose turn came and was not served, or one for the whole fleet.
+/// Turns that nobody was there for are made up for by one.
 pub(crate) struct Line {
-    /// Its name in logs and metrics.
+    /// Its name in logs, figures and the marks of its turns.
     pub(crate) name: &'static str,
     /// Second, minute, hour, day, month, weekday, in UTC. The finest interval that `every` can mean.
     pub(crate) cron: &'static str,
     /// How often one instance, or the fleet, is due.
     pub(crate) every: Every,
-    /// Who is served when a scheduler starts.
-    pub(crate) at_start: AtStart,
+    /// When whoever was never served is served first.
+    pub(crate) first: First,
     /// What is asked for.
     pub(crate) job: fn(InstanceId) -> Job,
 }
@@ -94,12 +95,13 @@ pub(crate) enum Every {
     Fleet(Duration),
 }
 
-/// Who is served when a scheduler starts.
-pub(crate) enum AtStart {
-    /// All, at once: nobody knows how long the clock stood still, and webhooks were perhaps lost meanwhile.
-    Everyone,
-    /// Nobody out of turn.
-    WhoIsDue,
+/// When whoever was never served is served first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum First {
+    /// At once: nobody knows what happened before.
+    AtOnce,
+    /// When its next turn comes.
+    AtItsTurn,
 }
 
 impl Line {
@@ -108,18 +110,55 @@ impl Line {
         Schedule::from_str(self.cron).map_err(|source| Error::Timetable { line: self.name, cron: self.cron, source })
     }
 
-    /// Whether an instance's turn came after `after` and not later than `until`, both in seconds since 1970.
+    /// Where its jobs wait: one queue for all, so that one script can serve its turns.
+    pub(crate) fn queue(&self) -> QueueName {
+        (self.job)(FLEET).policy().queue
+    }
+
+    /// The instance's last turn not later than `now`, both in seconds since 1970.
     ///
     /// Turns lie a fixed interval apart, shifted by a number that belongs to the instance, so that a thousand instances
     /// with the same interval are spread over it. No memory is needed, and all schedulers agree.
-    pub(crate) fn is_due(&self, instance: &Instance, after: i64, until: i64) -> bool {
-        let interval = match self.every {
-            Every::DayAt(hour) => return day_at(hour, zone(instance), until).is_some_and(|turn| turn > after),
-            Every::PollInterval => instance.poll_interval,
-            Every::Fixed(interval) | Every::WhileSuspended(interval) | Every::Fleet(interval) => interval,
-        };
-        let interval = whole_seconds(interval);
-        has_turned(interval, shift(instance.id, interval), after, until)
+    pub(crate) fn turn(&self, instance: &Instance, now: i64) -> Option<i64> {
+        match self.interval(instance) {
+            Some(interval) => Some(last_turn(interval, shift(instance.id, interval), now)),
+            None => self.hour().and_then(|hour| day_at(hour, zone(instance), now)),
+        }
+    }
+
+    /// The instance's first turn after `now`.
+    pub(crate) fn next_turn(&self, instance: &Instance, now: i64) -> Option<i64> {
+        match self.interval(instance) {
+            Some(interval) => Some(last_turn(interval, shift(instance.id, interval), now).saturating_add(interval)),
+            None => self.hour().and_then(|hour| next_day_at(hour, zone(instance), now)),
+        }
+    }
+
+    /// How often, for people.
+    pub(crate) fn every(&self, instance: Option<&Instance>) -> String {
+        let interval = instance.map_or_else(|| self.fleet_interval(), |instance| self.interval(instance));
+        match (interval, self.hour(), instance) {
+            (Some(interval), ..) => spoken(interval),
+            (None, Some(hour), Some(instance)) => format!("daily {hour:02}:00 {}", zone(instance)),
+            _ => String::new(),
+        }
+    }
+
+    fn interval(&self, instance: &Instance) -> Option<i64> {
+        match self.every {
+            Every::DayAt(_) => None,
+            Every::PollInterval => Some(whole_seconds(instance.poll_interval)),
+            Every::Fixed(interval) | Every::WhileSuspended(interval) | Every::Fleet(interval) => {
+                Some(whole_seconds(interval))
+            }
+        }
+    }
+
+    fn hour(&self) -> Option<u32> {
+        match self.every {
+            Every::DayAt(hour) => Some(hour),
+            _ => None,
+        }
     }
 
     /// Whether it is a line for instances in this state.
@@ -128,6 +167,11 @@ impl Line {
             Every::WhileSuspended(_) => matches!(state, InstanceState::Suspended { .. }),
             _ => *state == InstanceState::Active,
         }
+    }
+
+    /// Whether it waits for instances that are well, and passes those by that are paused.
+    pub(crate) fn is_for_the_well(&self) -> bool {
+        !matches!(self.every, Every::WhileSuspended(_))
     }
 
     /// How often the fleet is due, in a line that is for the fleet.
@@ -144,51 +188,11 @@ impl Line {
     }
 }
 
-/// Whether a turn of `interval` seconds, shifted by `shift`, came after `after` and not later than `until`.
-pub(crate) fn has_turned(interval: i64, shift: i64, after: i64, until: i64) -> bool {
-    let turns_until = |time: i64| (time + shift).div_euclid(interval);
-    turns_until(until) > turns_until(after)
-}
-
-/// At least one.
-fn whole_seconds(interval: Duration) -> i64 {
-    i64::try_from(interval.as_secs()).unwrap_or(i64::MAX / 2).clamp(1, MOST)
-}
-
-/// A year: keeps the arithmetic far from its ends.
-const MOST: i64 = 366 * 24 * 3600;
-
-/// From 0 to `interval`, the same for ever for one instance. The lower half of a version 7 id is random.
-fn shift(instance: InstanceId, interval: i64) -> i64 {
-    let random = instance.0.as_u64_pair().1 >> 1;
-    i64::try_from(random).unwrap_or_default() % interval
-}
-
-/// UTC until an instance's zone is known, or where it is none that we know.
-fn zone(instance: &Instance) -> Tz {
-    instance.time_zone.as_deref().and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC)
-}
-
-/// The last time, not later than `until`, at which clocks in this zone showed this full hour.
-fn day_at(hour: u32, zone: Tz, until: i64) -> Option<i64> {
-    let today = DateTime::<Utc>::from_timestamp(until, 0)?.with_timezone(&zone).date_naive();
-    let turns = [today, today.pred_opt()?].map(|day| shown(hour, zone, day));
-    turns.into_iter().flatten().find(|turn| *turn <= until)
-}
-
-/// When clocks show a full hour on a day: the first time where they show it twice, and where they skip it the moment at
-/// which they do.
-fn shown(hour: u32, zone: Tz, day: NaiveDate) -> Option<i64> {
-    let wanted = day.and_hms_opt(hour, 0, 0)?;
-    let quarters = (0..=12).map(|quarters| wanted + TimeDelta::minutes(15 * quarters));
-    quarters.filter_map(|time| zone.from_local_datetime(&time).earliest()).map(|time| time.timestamp()).next()
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
-    use chrono::DateTime;
+    use chrono::{DateTime, Utc};
     use domain::{Site, TenantId};
 
     use super::*;
@@ -214,10 +218,15 @@ mod tests {
         TIMETABLE.iter().find(|line| line.name == name).expect("a line of that name")
     }
 
+    /// Whether an instance's turn came after `after` and not later than `until`.
+    fn is_due(line: &Line, instance: &Instance, after: i64, until: i64) -> bool {
+        line.turn(instance, until).is_some_and(|turn| turn > after)
+    }
+
     /// How often an instance is due when ticks come every `step` seconds for `length` seconds.
     fn turns(line: &Line, instance: &Instance, step: i64, length: i64) -> i64 {
         let ticks = (START..START + length).step_by(usize::try_from(step).expect("small"));
-        ticks.map(|tick| i64::from(line.is_due(instance, tick, tick + step))).sum()
+        ticks.map(|tick| i64::from(is_due(line, instance, tick, tick + step))).sum()
     }
 
     #[test]
@@ -253,10 +262,10 @@ mod tests {
     #[test]
     fn a_late_tick_makes_up_for_those_it_missed_but_only_once() {
         let (poll, acme) = (line("poll"), instance(60));
-        assert!(poll.is_due(&acme, START, START + 60));
-        assert!(poll.is_due(&acme, START, START + 6000));
-        assert!(!poll.is_due(&acme, START, START));
-        assert!(!poll.is_due(&acme, START + 60, START));
+        assert!(is_due(poll, &acme, START, START + 60));
+        assert!(is_due(poll, &acme, START, START + 6000));
+        assert!(!is_due(poll, &acme, START, START));
+        assert!(!is_due(poll, &acme, START + 60, START));
     }
 
     /// When an instance of this zone is reconciled in the two days from this instant on, in UTC.
@@ -264,7 +273,7 @@ mod tests {
         let acme = Instance { time_zone: zone.map(str::to_owned), ..instance(60) };
         let from = from.parse::<DateTime<Utc>>().expect("an instant").timestamp();
         let ticks = (from..from + 2 * 24 * 3600).step_by(60);
-        let due = ticks.filter(|tick| line("reconcile").is_due(&acme, tick - 60, *tick));
+        let due = ticks.filter(|tick| is_due(line("reconcile"), &acme, tick - 60, *tick));
         due.map(|tick| DateTime::from_timestamp(tick, 0).expect("in range").format("%d %H:%M").to_string()).collect()
     }
 
@@ -293,8 +302,36 @@ mod tests {
     fn a_clock_that_stood_still_makes_up_for_one_night() {
         let acme = instance(60);
         let line = line("reconcile");
-        assert!(line.is_due(&acme, START, START + 5 * 24 * 3600));
-        assert!(!line.is_due(&acme, START, START));
+        assert!(is_due(line, &acme, START, START + 5 * 24 * 3600));
+        assert!(!is_due(line, &acme, START, START));
+    }
+
+    #[test]
+    fn the_next_turn_follows_the_last() {
+        let acme = Instance { time_zone: Some("Europe/Berlin".into()), ..instance(300) };
+        for line in TIMETABLE {
+            for now in (START..START + 3 * 24 * 3600).step_by(1799) {
+                let (last, next) = (line.turn(&acme, now), line.next_turn(&acme, now));
+                let (last, next) = (last.expect("a last one"), next.expect("a next one"));
+                assert!(last <= now && now < next, "{}: {last} {now} {next}", line.name);
+                assert_eq!(line.turn(&acme, next), Some(next), "{}", line.name);
+                assert_eq!(line.turn(&acme, next - 1), Some(last), "{}", line.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_has_one_queue_and_intervals_are_spoken() {
+        for line in TIMETABLE {
+            let of_one = (line.job)(InstanceId::generate()).policy().queue;
+            assert_eq!(of_one, line.queue(), "{}", line.name);
+        }
+        let every = |name| line(name).every(Some(&instance(90)));
+        assert_eq!(
+            [every("poll"), every("directory"), every("census"), every("reconcile")],
+            ["90 s", "1 h", "1 d", "daily 02:00 UTC"]
+        );
+        assert_eq!(line("views").every(None), "5 min");
     }
 
     #[test]
@@ -302,7 +339,7 @@ mod tests {
         let (poll, ticks) = (line("poll"), 30);
         let mut due = BTreeMap::new();
         for acme in (0..3000).map(|_| instance(300)) {
-            let turn = (0..ticks).find(|tick| poll.is_due(&acme, START + tick * 10, START + tick * 10 + 10));
+            let turn = (0..ticks).find(|tick| is_due(poll, &acme, START + tick * 10, START + tick * 10 + 10));
             *due.entry(turn.expect("due within its interval")).or_insert(0) += 1;
         }
         assert_eq!(due.len(), 30);

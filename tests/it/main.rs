@@ -32,6 +32,7 @@ mod queue;
 mod readme;
 mod reconcile;
 mod recorded;
+mod schedule;
 mod search;
 mod secrets;
 mod seed;

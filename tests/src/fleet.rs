@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
-use domain::{Instance, Site, SiteRules};
+use domain::{Instance, InstanceId, Site, SiteRules};
 use jira::{Atlassian, Budgets, Clients};
 use listener::Listener;
 use queue::{Compared, Job, Losses, Producer, QueueName};
@@ -150,6 +150,13 @@ impl TestFleet {
         Clients::new(self.budgets.clone()).with_atlassian(atlassian)
     }
 
+    /// Another instance at the same simulated Jira, of which nobody tells but polls.
+    pub async fn add_instance(&self, name: &str, poll_interval: u64) -> InstanceId {
+        let secret = self.webhook_secret.as_str();
+        let new = new_instance(name, &self.simulator, &self.options, secret, Duration::from_secs(poll_interval));
+        self.store.tenant(self.instance.tenant).add_instance(new).await.expect("a new instance").id
+    }
+
     /// Starts another worker, with one database connection: whoever holds it while Jira is asked is found.
     pub async fn start_worker(&mut self) {
         let shutdown = self.shutdown.child_token();
@@ -285,19 +292,29 @@ impl Drop for TestFleet {
 
 async fn register(store: &Store, simulator: &Simulator, options: &FleetOptions, secret: &str) -> Instance {
     let tenant = store.system().create_tenant("acme").await.expect("a new tenant");
+    let new = new_instance("acme", simulator, options, secret, Duration::from_secs(300));
+    store.tenant(tenant.id).add_instance(new).await.expect("a new instance")
+}
+
+fn new_instance(
+    name: &str,
+    simulator: &Simulator,
+    options: &FleetOptions,
+    secret: &str,
+    poll_interval: Duration,
+) -> NewInstance {
     let rules = SiteRules { insecure: vec!["127.0.0.1".to_owned()] };
-    let new = NewInstance {
-        name: "acme".to_owned(),
+    NewInstance {
+        name: name.to_owned(),
         site: Site::parse(&simulator.url(), &rules).expect("a loopback site"),
         credentials: Credentials::Basic(Login {
             email: options.jira.email.clone(),
             token: SecretString::from(options.jira.token.clone()),
         }),
         webhook_secret: SecretString::from(secret.to_owned()),
-        poll_interval: Duration::from_secs(300),
+        poll_interval,
         requests_per_minute: options.requests_per_minute,
-    };
-    store.tenant(tenant.id).add_instance(new).await.expect("a new instance")
+    }
 }
 
 async fn gateway(database: &TestDatabase, producer: &Producer, shutdown: &CancellationToken) -> SocketAddr {

@@ -12,6 +12,7 @@ pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod migrate;
 pub(crate) mod queue;
+pub(crate) mod schedule;
 pub(crate) mod seed;
 pub(crate) mod simulate;
 pub(crate) mod sync;

@@ -67,6 +67,8 @@ enum Command {
     Dead(chores::dead::Args),
     /// Queues: how full they are; pause and resume a queue or an instance.
     Queue(chores::queue::Args),
+    /// The timetable: what happens by the clock, when it last did and when it will.
+    Schedule(chores::schedule::Args),
     /// Webhooks: how Jira tells us; register, prove and keep them.
     Webhook(chores::webhook::Args),
     /// Fill the mirror with made-up tenants, to try it out at any size.
@@ -208,6 +210,7 @@ async fn run(command: Command) -> Result<(), Failed> {
         Command::Jobs(args) => chores::jobs::run(args).await,
         Command::Dead(args) => chores::dead::run(args).await,
         Command::Queue(args) => chores::queue::run(args).await,
+        Command::Schedule(args) => chores::schedule::run(args).await,
         Command::Webhook(args) => chores::webhook::run(args).await,
         Command::Seed(args) => chores::seed::run(args).await,
         Command::Apikey(args) => chores::apikey::run(args).await,

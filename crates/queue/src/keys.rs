@@ -45,6 +45,12 @@ pub(crate) struct Keys {
     pub(crate) gauges: String,
     /// When a scheduler last told how full the queue is.
     pub(crate) told: String,
+    /// Which scheduler leads, and until when.
+    pub(crate) lead: String,
+    /// How many have led.
+    pub(crate) term: String,
+    /// The latest term whose scheduler asked for jobs of this queue.
+    pub(crate) fence: String,
 }
 
 impl Keys {
@@ -72,6 +78,9 @@ impl Keys {
             receiver: key("receiver"),
             gauges: key("gauges"),
             told: key("told"),
+            lead: key("lead"),
+            term: key("term"),
+            fence: key("fence"),
             base,
         })
     }
@@ -92,6 +101,11 @@ impl Keys {
 
     pub(crate) fn running(&self, text: &str) -> String {
         format!("{}:running:{text}", self.base)
+    }
+
+    /// The turn of a timetable's line that was served last for an instance.
+    pub(crate) fn mark(&self, line: &str, instance: InstanceId) -> String {
+        format!("{}:turn:{line}:{instance}", self.base)
     }
 
     /// When a webhook of the instance was last received.

@@ -15,6 +15,7 @@ mod heard;
 mod history;
 mod job;
 mod keys;
+mod lead;
 mod listing;
 mod metric;
 mod policy;
@@ -25,6 +26,7 @@ mod server;
 mod settle;
 mod stats;
 mod touched;
+mod turns;
 mod unique;
 
 pub use backend::{AckLayer, AckService, BackendOptions, Settled, StreamBackend};
@@ -34,6 +36,7 @@ pub use envelope::{Envelope, JobId, MAX_JOB_BYTES};
 pub use error::Error;
 pub use history::Finished;
 pub use job::{Compared, FLEET, Job, Losses, PollPage};
+pub use lead::{Clock, Lead, Leader};
 pub use listing::{JobState, Listed, Page};
 pub use policy::{Policy, QueueName};
 pub use producer::{Enqueued, Producer};
@@ -42,6 +45,7 @@ pub use server::{Crew, Server};
 pub use settle::Outcome;
 pub use stats::{Depth, Status};
 pub use touched::{Lane, Remaining, Touched, TouchedIssue, TouchedLane};
+pub use turns::{AHEAD, Due, Fired, Turn};
 pub use unique::Unique;
 
 /// Where the queues live.

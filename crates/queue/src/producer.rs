@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_millis(1_800);
 
 /// Jobs of one instance that wait in its own line, beyond its share, before more are refused. With unique keys an instance
 /// of the most issues comes nowhere near it; what does is a loop.
-const LINE: usize = 100_000;
+pub(crate) const LINE: usize = 100_000;
 
 /// When asking again is worth it after a refusal.
 const RETRY_AFTER: Duration = Duration::from_secs(30);

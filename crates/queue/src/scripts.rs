@@ -10,18 +10,22 @@ use redis::Script;
 pub(crate) const RECORDS: usize = 500;
 
 macro_rules! scripts {
-    ($($(#[$doc:meta])* $name:ident = $file:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $($file:literal)+;)*) => {
         $(
             $(#[$doc])*
             pub(crate) static $name: LazyLock<Script> =
-                LazyLock::new(|| Script::new(concat!(include_str!("lua/prelude.lua"), include_str!($file))));
+                LazyLock::new(|| Script::new(concat!(include_str!("lua/prelude.lua"), $(include_str!($file)),+)));
         )*
     };
 }
 
 scripts! {
     /// Adds jobs, now or later, each once per unique key.
-    ENQUEUE = "lua/enqueue.lua";
+    ENQUEUE = "lua/adding.lua" "lua/enqueue.lua";
+    /// Serves turns of the timetable.
+    FIRE = "lua/adding.lua" "lua/fire.lua";
+    /// Decides which scheduler leads.
+    LEAD = "lua/lead.lua";
     /// Touches issues and asks for a look at their lanes.
     TOUCH = "lua/touch.lua";
     /// Reads touched issues.

@@ -133,7 +133,12 @@ impl Fleet {
     }
 
     pub(super) fn scheduler(&mut self) {
-        let scheduler = scheduler::Scheduler { store: self.house.store.clone(), producer: self.house.producer.clone() };
+        let scheduler = scheduler::Scheduler {
+            store: self.house.store.clone(),
+            producer: self.house.producer.clone(),
+            // Two pods may have the same process id, and no host name.
+            name: format!("{}/{:08x}", consumer_name(), rand::random::<u32>()),
+        };
         self.spawn("the scheduler", scheduler::run(scheduler, self.shutdown.clone()));
     }
 
