@@ -32,6 +32,7 @@ mod recorded;
 mod search;
 mod secrets;
 mod seed;
+mod settling;
 mod store;
 mod tenancy;
 mod views;
