@@ -37,6 +37,13 @@ pub(crate) const TIMETABLE: &[Line] = &[
         job: |_fleet| Job::RefreshViews,
     },
     Line {
+        name: "sweep",
+        cron: "15/30 * * * * *",
+        every: Every::Fleet(Duration::from_secs(300)),
+        at_start: AtStart::Everyone,
+        job: |_fleet| Job::Sweep,
+    },
+    Line {
         name: "census",
         cron: "0 * * * * *",
         every: Every::Fixed(Duration::from_secs(24 * 3600)),

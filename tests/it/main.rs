@@ -36,6 +36,7 @@ mod schedule;
 mod search;
 mod secrets;
 mod seed;
+mod settling;
 mod simulate;
 mod store;
 mod tenancy;

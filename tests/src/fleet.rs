@@ -11,7 +11,7 @@ use simulator::{Config, Simulator, World};
 use store::{CacheConfig, CensusRow, Credentials, Login, NewInstance, Store};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
-use worker::Applied;
+use worker::{Applied, Settling};
 
 use crate::{TestDatabase, cached_store_for, compare, database, queue_config, store_for};
 
@@ -26,6 +26,8 @@ pub struct FleetOptions {
     pub lease: Duration,
     /// Whether a worker runs in this process: [`TestFleet::start_worker`] starts one later.
     pub worker: bool,
+    /// When writes are settled whose end nobody told.
+    pub settling: Settling,
 }
 
 impl Default for FleetOptions {
@@ -35,6 +37,7 @@ impl Default for FleetOptions {
             requests_per_minute: 60_000,
             lease: Duration::from_secs(2),
             worker: true,
+            settling: Settling::default(),
         }
     }
 }
@@ -171,6 +174,7 @@ impl TestFleet {
                 lease: self.options.lease,
                 grace: Duration::from_secs(5),
                 applications: Some(self.applications.clone()),
+                settling: self.options.settling,
             },
         };
         let token = shutdown.clone();

@@ -14,7 +14,7 @@ use store::Store;
 use tokio::sync::mpsc;
 use way_in::credentials;
 
-use crate::failure::Failure;
+use crate::{Options, Settling, failure::Failure};
 
 /// How long an instance's row is believed. A pause or a new token takes effect after this at the latest.
 const REMEMBERED: Duration = Duration::from_secs(5);
@@ -24,6 +24,7 @@ pub(crate) struct Context {
     pub(crate) store: Store,
     pub(crate) producer: Producer,
     clients: Clients,
+    pub(crate) settling: Settling,
     applications: Option<Applications>,
     sites: Mutex<HashMap<InstanceId, Slot>>,
 }
@@ -67,8 +68,9 @@ impl Site {
 }
 
 impl Context {
-    pub(crate) fn new(store: Store, producer: Producer, clients: Clients, applications: Option<Applications>) -> Self {
-        Self { store, producer, clients, applications, sites: Mutex::default() }
+    pub(crate) fn new(store: Store, producer: Producer, clients: Clients, options: &Options) -> Self {
+        let (settling, applications) = (options.settling, options.applications.clone());
+        Self { store, producer, clients, settling, applications, sites: Mutex::default() }
     }
 
     /// The instance, if work is to be done for it: `None` once it or its tenant was removed, paused or suspended. Whoever

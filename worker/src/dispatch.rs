@@ -11,7 +11,7 @@ use crate::{
     failure::Failure,
     jobs::{
         backfill, backfill_project, census, census_project, keep_webhook, poll_updates, reconcile, refresh_views,
-        revisit, sync_directory, sync_issue, sync_sprint, sync_touched, wake_touched,
+        revisit, settle_writes, sweep, sync_directory, sync_issue, sync_sprint, sync_touched, wake_touched,
     },
 };
 
@@ -44,6 +44,8 @@ pub(crate) async fn run(ctx: &Context, envelope: &Envelope) -> Result<Outcome, F
         Job::Reconcile { instance, sample } => reconcile::run(ctx, *instance, *sample).boxed(),
         Job::Revisit { instance } => revisit::run(ctx, *instance).boxed(),
         Job::RefreshViews => refresh_views::run(ctx).boxed(),
+        Job::Sweep => sweep::run(ctx).boxed(),
+        Job::SettleWrites { instance } => settle_writes::run(ctx, *instance).boxed(),
         Job::Probe { .. } => ready(Ok(Outcome::Done)).boxed(),
     };
     work.await

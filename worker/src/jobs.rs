@@ -9,6 +9,8 @@ pub(crate) mod poll_updates;
 pub(crate) mod reconcile;
 pub(crate) mod refresh_views;
 pub(crate) mod revisit;
+pub(crate) mod settle_writes;
+pub(crate) mod sweep;
 pub(crate) mod sync_directory;
 pub(crate) mod sync_issue;
 pub(crate) mod sync_sprint;
@@ -20,4 +22,5 @@ pub(crate) fn show_rare_figures() {
     reconcile::count(0, &crate::drift::Kind::ALL.map(|kind| (kind, 0)));
     metrics::counter!("jirafleet_census_held_total").increment(0);
     metrics::counter!("jirafleet_webhook_problems_total").increment(0);
+    settle_writes::show();
 }

@@ -54,6 +54,23 @@ pub struct Options {
     pub grace: Duration,
     /// Told of every issue that was brought up to date because it was touched.
     pub applications: Option<Applications>,
+    /// When writes are settled whose end nobody told.
+    pub settling: Settling,
+}
+
+/// When a write is settled whose end nobody told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settling {
+    /// By then whoever announced a write has given it up: no question of it is on its way to Jira any more.
+    pub given_up: Duration,
+    /// By then Jira's search knows an issue that was made.
+    pub indexed: Duration,
+}
+
+impl Default for Settling {
+    fn default() -> Self {
+        Self { given_up: Duration::from_secs(600), indexed: Duration::from_secs(600) }
+    }
 }
 
 /// Why a worker did not start, or ended other than by being told to.
@@ -70,7 +87,7 @@ pub enum Error {
 /// Works until `shutdown`, then lets running jobs end for as long as `grace` and hands the rest back.
 pub async fn run(worker: Worker, shutdown: CancellationToken) -> Result<(), Error> {
     let Worker { store, producer, queues, clients, options } = worker;
-    let context = Arc::new(Context::new(store, producer, clients, options.applications.clone()));
+    let context = Arc::new(Context::new(store, producer, clients, &options));
     for &(queue, slots) in &options.slots {
         StreamBackend::new(&queues, backend_options(&options, queue, slots))?;
     }

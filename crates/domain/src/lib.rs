@@ -13,6 +13,7 @@ mod issue;
 pub mod jql;
 mod key;
 mod link;
+mod operation;
 mod project;
 mod raw_json;
 mod scope;
@@ -38,6 +39,7 @@ pub use instance::{Instance, InstanceState, Invalid, Site, SiteRules, Tenant, va
 pub use issue::{Issue, IssueType, Named};
 pub use key::{IssueKey, IssueRef, ProjectKey, is_valid_issue_key};
 pub use link::{IssueLink, LinkDirection};
+pub use operation::{Came, Written, announced};
 pub use project::{Lifecycle, Project};
 pub use raw_json::RawJson;
 pub use scope::Scope;

@@ -22,7 +22,7 @@ pub use marks::Mark;
 pub use transition::{Landed, NewTransition};
 
 /// How it is found out whether an issue was changed.
-const READ_AGAIN: &str = "to find out, read the issue again and compare";
+const READ_AGAIN: &str = "to find out, look for the operation's mark in the issue's changelog";
 
 /// Fields of an issue with their new values, by their ids.
 pub type FieldValues = [(String, RawJson)];
@@ -39,11 +39,12 @@ pub enum Assignee {
 }
 
 impl Client {
-    /// Sets fields of an issue to these values, all or none of them.
-    pub async fn edit(&self, issue: IssueId, fields: &FieldValues) -> Result<(), Error> {
+    /// Sets fields of an issue to these values, all or none of them. The changelog keeps the operation's mark beside what
+    /// was changed; where nothing was, there is no entry.
+    pub async fn edit(&self, issue: IssueId, fields: &FieldValues, mark: Option<&Mark>) -> Result<(), Error> {
         text::check(fields)?;
         let set = fields.iter().map(|(name, value)| (name.as_str(), [Set { set: value }]));
-        let body = Edit { update: set.collect() };
+        let body = Edit { update: set.collect(), history_metadata: mark.map(Mark::beside_history) };
         let url = self.at(&format!("/rest/api/3/issue/{issue}"));
         let request = Request::once(Verb::Put, url, "/issue/{id}", READ_AGAIN).on(issue).saying(&body)?;
         self.send(request).await.map(|_| ())
@@ -89,8 +90,11 @@ impl Client {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Edit<'a> {
     update: std::collections::BTreeMap<&'a str, [Set<'a>; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history_metadata: Option<Value>,
 }
 
 #[derive(Serialize)]

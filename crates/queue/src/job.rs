@@ -126,6 +126,13 @@ pub enum Job {
     },
     /// Refresh the materialized views, of all tenants at once.
     RefreshViews,
+    /// Clear away what is no longer of use, of all tenants, and ask for writes to be settled whose end nobody knows.
+    Sweep,
+    /// Find out in Jira what became of writes whose end nobody knows.
+    SettleWrites {
+        /// Whose.
+        instance: InstanceId,
+    },
     /// Do nothing: what an operator, a benchmark or a test asks for to see how the queue itself does.
     Probe {
         /// In whose name, so that pauses hold it, too.
@@ -205,12 +212,14 @@ impl Job {
             Self::Reconcile { .. } => "reconcile",
             Self::Revisit { .. } => "revisit",
             Self::RefreshViews => "refresh_views",
+            Self::Sweep => "sweep",
+            Self::SettleWrites { .. } => "settle_writes",
             Self::Probe { .. } => "probe",
         }
     }
 
     /// Every kind this process knows. What is not among them was enqueued by a newer one.
-    pub const KINDS: [&str; 15] = [
+    pub const KINDS: [&str; 17] = [
         "sync_touched",
         "wake_touched",
         "sync_issue",
@@ -225,6 +234,8 @@ impl Job {
         "reconcile",
         "revisit",
         "refresh_views",
+        "sweep",
+        "settle_writes",
         "probe",
     ];
 
@@ -244,11 +255,12 @@ impl Job {
             | Self::PollUpdates { instance, .. }
             | Self::KeepWebhook { instance }
             | Self::Revisit { instance }
+            | Self::SettleWrites { instance }
             | Self::Census { instance, .. }
             | Self::CensusProject { instance, .. }
             | Self::Reconcile { instance, .. }
             | Self::Probe { instance, .. } => *instance,
-            Self::RefreshViews => FLEET,
+            Self::RefreshViews | Self::Sweep => FLEET,
         }
     }
 
@@ -268,6 +280,8 @@ impl Job {
             | Self::Census { .. }
             | Self::Reconcile { .. }
             | Self::RefreshViews
+            | Self::Sweep
+            | Self::SettleWrites { .. }
             | Self::Probe { .. } => 0,
         }
     }

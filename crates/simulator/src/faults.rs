@@ -27,6 +27,8 @@ pub enum Fault {
     Status(u16, Option<Duration>),
     /// The right answer, this much later.
     Slow(Duration),
+    /// What was asked is done at once, and the right answer comes this much later.
+    Late(Duration),
     /// The connection ends before the first byte of an answer; nothing was done.
     CutBefore,
     /// The connection breaks off in the middle of the answer.
@@ -52,7 +54,7 @@ pub enum Fault {
 impl Fault {
     /// Whether the answer is not one that Jira's documentation knows; contract tests leave it out.
     pub(crate) fn is_garbage(&self) -> bool {
-        !matches!(self, Self::RateLimited(_) | Self::Throttled(_) | Self::Slow(_) | Self::AsAccount(_))
+        !matches!(self, Self::RateLimited(_) | Self::Throttled(_) | Self::Slow(_) | Self::Late(_) | Self::AsAccount(_))
     }
 }
 

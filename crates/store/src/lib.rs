@@ -12,6 +12,7 @@ mod audit;
 mod backfill;
 mod cache;
 mod census;
+mod clearing;
 mod credentials;
 mod cursors;
 mod directory;
@@ -44,6 +45,7 @@ pub use audit::{Actor, ActorKind, AuditEntry, AuditFilter, AuditId, Begun, Deed,
 pub use backfill::{BackfillPlan, BackfillPosition, BackfillProgress, BackfillRow};
 pub use cache::CacheConfig;
 pub use census::{Balance, CensusEnd, CensusPosition, CensusRow, CensusStep};
+pub use clearing::Litter;
 pub use credentials::{App, Credentials, Login};
 pub use error::Error;
 pub use grants::{Grant, Turn};

@@ -52,7 +52,7 @@ async fn p15_text_is_sent_as_a_document_and_a_dropped_comment_is_made_by_itself(
         assert!(matches!(refused, Err(Error::Refused { status: 400, .. })), "{refused:?}");
         desk.world.edit(&key, |issue| issue.status = Status::InProgress).unwrap();
         let along = Some(comment(body.clone(), "along"));
-        let way = NewTransition { id: DONE.to_owned(), fields: Vec::new(), comment: along };
+        let way = NewTransition { id: DONE.to_owned(), fields: Vec::new(), comment: along, mark: None };
         let landed = desk.client.transition(issue, &way).await.unwrap();
         assert_eq!(matches!(landed, Landed::Apart(_)), apart, "{landed:?}");
         assert!(!matches!(landed, Landed::NoComment));
@@ -78,7 +78,7 @@ async fn p24_a_text_that_is_too_long_is_not_sent() {
     let asked = desk.world.requests().total;
     for refused in [
         desk.client.comment(issue, &comment(long, "long")).await.map(|_| ()),
-        desk.client.edit(issue, &fields).await,
+        desk.client.edit(issue, &fields, None).await,
         desk.client.create(&new).await.map(|_| ()),
     ] {
         assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use domain::{AddComment, CreateIssue, TransitionIssue, UpdateIssue, search::Listed};
+use domain::{AddComment, CreateIssue, TransitionIssue, UpdateIssue, Written, search::Listed};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -23,7 +23,6 @@ use crate::{
         issues::Name,
         once::{Once, Told},
         version::Belief,
-        write_back::Written,
         writing::{self, Answer, Intent, Plan, Target},
     },
 };

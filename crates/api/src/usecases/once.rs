@@ -1,11 +1,11 @@
 //! A write under a caller's own key happens once: whoever asks the same again is told what came of it.
 
-use serde::{Deserialize, Serialize};
+use domain::{Came, Written};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use store::{Claim, Claimed, TenantStore};
-use uuid::Uuid;
 
-use super::{Error, write_back::Written};
+use super::Error;
 
 /// Characters of a key.
 const LONGEST: usize = 255;
@@ -16,15 +16,6 @@ pub(crate) struct Once {
     caller: String,
     key: String,
     fingerprint: [u8; 32],
-}
-
-/// What came of a write, as it is kept for whoever asks again.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Outcome {
-    Done(Box<Written>),
-    Refused { status: u16, messages: Vec<String> },
-    Unknown { operation: Uuid, settle: String },
 }
 
 /// A write, and whether it was done before.
@@ -48,18 +39,27 @@ impl Once {
         Ok(Self { caller: caller.to_owned(), key: key.to_owned(), fingerprint: hash.finalize().into() })
     }
 
+    /// What came of it, if it was asked for before: whoever asks again is told, though the same could not be asked anew.
+    pub(crate) async fn before(&self, mirror: &TenantStore) -> Result<Option<Told>, Error> {
+        match mirror.recall(&self.caller, &self.key, &self.fingerprint).await? {
+            None => Ok(None),
+            Some(Claimed::Other) => Err(Error::Reused),
+            Some(Claimed::Done(came)) => told_again(*came).map(Some),
+            Some(Claimed::Running | Claimed::Ours(_)) => Err(Error::Running),
+        }
+    }
+
     /// Does the work unless it was done before.
-    pub(crate) async fn run(
-        &self,
-        mirror: &TenantStore,
-        work: impl Future<Output = Result<Written, Error>>,
-    ) -> Result<Told, Error> {
+    pub(crate) async fn run<F>(&self, mirror: &TenantStore, work: impl FnOnce(Claim) -> F) -> Result<Told, Error>
+    where
+        F: Future<Output = Result<Written, Error>>,
+    {
         match mirror.claim(&self.caller, &self.key, &self.fingerprint).await? {
             Claimed::Running => Err(Error::Running),
             Claimed::Other => Err(Error::Reused),
-            Claimed::Done(outcome) => told_again(&outcome),
+            Claimed::Done(came) => told_again(*came),
             Claimed::Ours(claim) => {
-                let result = work.await;
+                let result = work(claim).await;
                 keep(mirror, claim, &result).await;
                 result.map(|written| Told { written, again: false })
             }
@@ -69,31 +69,28 @@ impl Once {
 
 /// Keeps what is final. What was not done for a passing reason may be asked for again under the same key.
 async fn keep(mirror: &TenantStore, claim: Claim, result: &Result<Written, Error>) {
-    let outcome = match result {
-        Ok(written) => Some(Outcome::Done(Box::new(written.clone()))),
-        Err(Error::Refused { status, messages }) => {
-            Some(Outcome::Refused { status: *status, messages: messages.clone() })
-        }
+    let came = match result {
+        Ok(written) => Some(Came::Done(Box::new(written.clone()))),
+        Err(Error::Refused { status, messages }) => Some(Came::Refused { status: *status, messages: messages.clone() }),
         Err(Error::Unknown { operation, settle }) => {
-            Some(Outcome::Unknown { operation: *operation, settle: settle.clone() })
+            Some(Came::Unknown { operation: *operation, settle: settle.clone() })
         }
         Err(_) => None,
     };
-    let kept = match outcome.map(|outcome| serde_json::to_string(&outcome)) {
-        Some(Ok(text)) => mirror.end_claim(claim, &text).await,
-        Some(Err(_)) => Ok(()),
+    let kept = match came {
+        Some(came) => mirror.end_claim(claim, &came).await,
         None => mirror.release_claim(claim).await,
     };
-    // The key then stays taken: nothing is done twice.
+    // The key then stays taken until the sweep: nothing is done twice.
     if let Err(error) = kept {
-        tracing::error!(error = %error, "what came of a write could not be kept under its key");
+        tracing::error!(error = %error, "what came of a write could not be kept under its key yet");
     }
 }
 
-fn told_again(outcome: &str) -> Result<Told, Error> {
-    match serde_json::from_str(outcome).map_err(|error| Error::Broken(error.to_string()))? {
-        Outcome::Done(written) => Ok(Told { written: *written, again: true }),
-        Outcome::Refused { status, messages } => Err(Error::Refused { status, messages }),
-        Outcome::Unknown { operation, settle } => Err(Error::Unknown { operation, settle }),
+fn told_again(came: Came) -> Result<Told, Error> {
+    match came {
+        Came::Done(written) => Ok(Told { written: *written, again: true }),
+        Came::Refused { status, messages } => Err(Error::Refused { status, messages }),
+        Came::Unknown { operation, settle } => Err(Error::Unknown { operation, settle }),
     }
 }

@@ -6,7 +6,7 @@ mod transition;
 
 use std::collections::BTreeMap;
 
-use domain::{AddComment, RawJson, UpdateIssue, search::Listed};
+use domain::{AddComment, RawJson, Scope, UpdateIssue, Written, announced, search::Listed};
 use jira::NewComment;
 use serde::Serialize;
 use store::Deed;
@@ -51,6 +51,15 @@ pub(crate) enum Answer {
     Plan(Plan),
 }
 
+impl Intent {
+    /// What is told without looking at anything else: what came of the same command before.
+    async fn told_before(&self, context: &Context, caller: &Caller) -> Result<Option<Answer>, Error> {
+        caller.require(Scope::WriteIssues)?;
+        let Self::Done(Some(once)) = self else { return Ok(None) };
+        Ok(once.before(&context.mirror(caller)).await?.map(|told| Answer::Told(Box::new(told))))
+    }
+}
+
 /// One issue of a site, to be written to.
 pub(crate) struct Target<'r> {
     pub(crate) site: Option<&'r str>,
@@ -80,14 +89,17 @@ pub(crate) async fn update(
     belief.check(&found)?;
     let fields = Fields::of_update(command)?.end();
     let names = fields.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(",");
-    let deed = Deed::new(&caller.actor, "issue.update").about(found.issue.key.as_str()).with("fields", names);
+    let deed = Deed::new(&caller.actor, "issue.update").about(found.issue.key.as_str()).with(announced::FIELDS, names);
     let once = match intent {
         Intent::Checked => return Ok(plan("issue.update", fields)),
         Intent::Done(once) => once,
     };
     let reference = reference(&found);
+    let deed = deed.with(announced::ISSUE, reference.id);
     carried_out(site, once, async move |site: Site| {
-        let ask = async |_| site.jira.edit(reference.id, &fields).await.map(|()| Landed::from(reference.clone()));
+        let ask = async |mark| {
+            site.jira.edit(reference.id, &fields, Some(&mark)).await.map(|()| Landed::from(reference.clone()))
+        };
         site.write(deed, ask).await
     })
     .await
@@ -102,14 +114,18 @@ pub(crate) async fn comment(
     intent: Intent,
 ) -> Result<Answer, Error> {
     command.validate().map_err(Error::Invalid)?;
+    if let Some(told) = intent.told_before(context, caller).await? {
+        return Ok(told);
+    }
     let (site, found) = target.found(context, caller).await?;
     let body = command.body.document().to_json();
     let once = match intent {
         Intent::Checked => return Ok(plan("issue.comment", vec![("comment".to_owned(), body)])),
         Intent::Done(once) => once,
     };
-    let deed = Deed::new(&caller.actor, "issue.comment").about(found.issue.key.as_str());
     let reference = reference(&found);
+    let deed = Deed::new(&caller.actor, "issue.comment").about(found.issue.key.as_str());
+    let deed = deed.with(announced::ISSUE, reference.id);
     carried_out(site, once, async move |site: Site| {
         let ask = async |mark| {
             let new = NewComment { body, visibility: None, mark };
@@ -128,12 +144,12 @@ async fn carried_out<F>(
     work: impl FnOnce(Site) -> F + Send + 'static,
 ) -> Result<Answer, Error>
 where
-    F: Future<Output = Result<super::write_back::Written, Error>> + Send + 'static,
+    F: Future<Output = Result<Written, Error>> + Send + 'static,
 {
     let told = to_the_end(async move {
         let mirror = site.mirror.clone();
         match once {
-            Some(once) => once.run(&mirror, work(site)).await,
+            Some(once) => once.run(&mirror, |claim| work(site.under(claim))).await,
             None => work(site).await.map(|written| Told { written, again: false }),
         }
     });

@@ -144,7 +144,7 @@ async fn texts_that_are_too_long_are_not_sent() {
 async fn fields_are_set_and_issues_assigned_and_linked() {
     let site = Site::start(|_, _| answer(204, &[("x-aaccountid", "a1")], "")).await;
     let client = &site.client;
-    client.edit(ISSUE, &[("summary".to_owned(), json_of(&json!("new")))]).await.expect("edited");
+    client.edit(ISSUE, &[("summary".to_owned(), json_of(&json!("new")))], None).await.expect("edited");
     for assignee in [Assignee::Account(AccountId("a2".into())), Assignee::Default, Assignee::Nobody] {
         client.assign(ISSUE, &assignee).await.expect("assigned");
     }
@@ -180,7 +180,7 @@ async fn site_with_transitions(keeps: bool) -> Site {
 
 #[tokio::test]
 async fn a_comment_that_a_transition_dropped_is_made_by_itself() {
-    let new = NewTransition { id: "31".into(), fields: Vec::new(), comment: Some(new_comment()) };
+    let new = NewTransition { id: "31".into(), fields: Vec::new(), comment: Some(new_comment()), mark: None };
     let site = site_with_transitions(true).await;
     assert_eq!(site.client.transition(ISSUE, &new).await.expect("moved"), Landed::Along(CommentId(4)));
     assert_eq!(site.asked()[1].body["update"]["comment"][0]["add"]["body"], document("hi"));

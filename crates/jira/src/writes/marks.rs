@@ -1,7 +1,7 @@
 //! The marks of operations: what is made carries the id of the operation that made it, so that one whose answer never came
 //! can be found.
 
-use domain::{CommentId, Invalid, IssueId, ProjectId};
+use domain::{CommentId, History, Invalid, IssueId, ProjectId};
 use serde_json::{Value, json, value::RawValue};
 
 use crate::{Client, Error, jql::Jql, meta::present, paging::Listing, reference::read, wire};
@@ -27,10 +27,31 @@ impl Mark {
         format!("op-{}", self.0)
     }
 
+    /// As what the changelog keeps beside an entry.
+    pub(super) fn beside_history(&self) -> Value {
+        json!({ "type": PROPERTY, "extraData": { "op": self.0 } })
+    }
+
+    /// Whether this entry of a changelog tells of the operation.
+    pub fn is_beside(&self, entry: &History) -> bool {
+        mark_beside(entry).is_some_and(|op| op == self.0)
+    }
+
+    /// Whether this entry of a changelog tells of any operation of ours.
+    pub fn any_beside(entry: &History) -> bool {
+        mark_beside(entry).is_some()
+    }
+
     /// As a property that nobody sees.
     pub(super) fn property(&self) -> Value {
         json!({ "key": PROPERTY, "value": { "op": self.0 } })
     }
+}
+
+fn mark_beside(entry: &History) -> Option<String> {
+    let more: Value = entry.more.as_ref()?.read().ok()?;
+    let beside = &more["historyMetadata"];
+    (beside["type"] == PROPERTY).then(|| beside["extraData"]["op"].as_str().map(str::to_owned)).flatten()
 }
 
 impl Client {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use domain::{CommentId, IssueId, RawJson, plain_text};
 use serde::Serialize;
+use serde_json::Value;
 
-use super::{FieldValues, NewComment, comment::Wire, text};
+use super::{FieldValues, Mark, NewComment, comment::Wire, text};
 use crate::{Client, Error, budget::Verb, request::Request};
 
 /// How many of the newest comments are looked through for the one that was sent along.
@@ -20,6 +21,8 @@ pub struct NewTransition {
     pub fields: Vec<(String, RawJson)>,
     /// A comment to go along.
     pub comment: Option<NewComment>,
+    /// The operation that makes it: the changelog keeps it beside the move.
+    pub mark: Option<Mark>,
 }
 
 /// What became of the comment that went along.
@@ -34,12 +37,15 @@ pub enum Landed {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Body<'a> {
     transition: Id<'a>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     fields: BTreeMap<&'a str, &'a RawJson>,
     #[serde(skip_serializing_if = "Option::is_none")]
     update: Option<Update<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history_metadata: Option<Value>,
 }
 
 #[derive(Serialize)]
@@ -72,10 +78,12 @@ impl Client {
             None => Vec::new(),
         };
         let fields = fields.iter().map(|(name, value)| (name.as_str(), value)).collect();
-        let settle = "to find out, read the issue's status, and its comments for the operation's mark";
+        let settle = "to find out, look for the operation's mark in the issue's changelog and comments";
         let url = self.at(&format!("/rest/api/3/issue/{issue}/transitions"));
         let request = Request::once(Verb::Post, url, "/issue/{id}/transitions", settle).on(issue);
-        self.send(request.saying(&Body { transition: Id { id: &new.id }, fields, update })?).await?;
+        let history_metadata = new.mark.as_ref().map(Mark::beside_history);
+        let body = Body { transition: Id { id: &new.id }, fields, update, history_metadata };
+        self.send(request.saying(&body)?).await?;
         let Some(comment) = &new.comment else { return Ok(Landed::NoComment) };
         match self.landed(issue, comment, &before).await? {
             Some(id) => Ok(Landed::Along(id)),

@@ -127,6 +127,7 @@ impl Fleet {
                 lease: Duration::from_secs(options.lease),
                 grace: Duration::from_secs(options.grace),
                 applications,
+                settling: worker::Settling::default(),
             },
         };
         self.spawn("the worker", worker::run(worker, self.shutdown.clone()));

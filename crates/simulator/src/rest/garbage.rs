@@ -37,6 +37,11 @@ pub(super) async fn play(world: &World, fault: Fault, request: Request, next: Ne
             tokio::time::sleep(wait).await;
             next.run(request).await
         }
+        Fault::Late(wait) => {
+            let answer = next.run(request).await;
+            tokio::time::sleep(wait).await;
+            answer
+        }
         Fault::CutBefore => end(line),
         Fault::Cut => cut(),
         Fault::CutAfter => {

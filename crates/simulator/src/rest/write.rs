@@ -7,6 +7,7 @@ mod fields;
 pub(super) use create::{bulk, create};
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{Extension, Path, State};
@@ -35,6 +36,8 @@ struct Update {
     update: Map<String, Value>,
     properties: Vec<Property>,
     transition: Option<Value>,
+    #[serde(rename = "historyMetadata")]
+    history_metadata: Option<Arc<Value>>,
 }
 
 impl Update {
@@ -65,8 +68,11 @@ pub(super) async fn edit(
     let steps = Steps::to_edit(&world, &issue, update.wishes(shape))?;
     let id = issue.id.to_string();
     let Steps { steps, comments } = steps;
-    let properties = by_key(update.properties);
-    world.edit_as(by.clone(), &id, |issue| apply(issue, &steps, properties))?;
+    let (properties, metadata) = (by_key(update.properties), update.history_metadata);
+    world.edit_as(by.clone(), &id, |issue| {
+        apply(issue, &steps, properties);
+        issue.metadata = metadata;
+    })?;
     add_comments(&world, &by, &id, comments)?;
     if params.one("returnIssue") == Some("true") {
         return show(&world, shape, &*find(&world, caller, &id)?, &params);
@@ -108,13 +114,14 @@ pub(super) async fn transition(
     let steps = Steps::of_screen(&world, &issue, *way, update.wishes(shape))?;
     let id = issue.id.to_string();
     let mut stale = false;
-    let properties = by_key(update.properties);
+    let (properties, metadata) = (by_key(update.properties), update.history_metadata);
     world.edit_as(by.clone(), &id, |issue| {
         // Somebody may have been faster since the status was looked at.
         stale = workflow::from(issue.status).all(|it| it.id != way.id);
         if !stale {
             issue.status = way.to;
             issue.properties.extend(properties);
+            issue.metadata = metadata;
         }
     })?;
     if stale {

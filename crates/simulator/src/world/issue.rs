@@ -71,6 +71,8 @@ pub struct Issue {
     pub(crate) remote_links: Vec<RemoteLink>,
     /// Entity properties: not part of the changelog, no change of `updated`.
     pub(crate) properties: BTreeMap<String, Value>,
+    /// What the next entry of the changelog is told with.
+    pub(crate) metadata: Option<Arc<Value>>,
     /// Has a security level the service account is not in.
     pub(crate) hidden: bool,
     /// Read-only and out of every search; direct reads still show it.
@@ -136,6 +138,8 @@ pub(crate) struct History {
     pub(crate) author: AccountId,
     pub(crate) created: DateTime<Utc>,
     pub(crate) items: Vec<Change>,
+    /// What whoever changed it said of the change.
+    pub(crate) metadata: Option<Arc<Value>>,
 }
 
 type Words = Cow<'static, str>;
@@ -204,6 +208,7 @@ impl Issue {
             worklogs: Vec::new(),
             remote_links: Vec::new(),
             properties: BTreeMap::new(),
+            metadata: None,
             hidden: false,
             archived: false,
             revision: 0,
@@ -233,6 +238,7 @@ impl Issue {
     /// Writes down that the public fields differ from `before`: history, times and resolution.
     /// Nothing happens when they do not; then the answer is false.
     pub(crate) fn record(&mut self, before: &Self, id: u64, author: &AccountId, now: DateTime<Utc>) -> bool {
+        let metadata = self.metadata.take();
         let items = changes::between(before, self);
         if items.is_empty() {
             return false;
@@ -242,7 +248,7 @@ impl Issue {
             self.resolved = (self.status == Status::Done).then_some(now);
         }
         self.updated = now;
-        self.histories.push(History { id, author: author.clone(), created: now, items });
+        self.histories.push(History { id, author: author.clone(), created: now, items, metadata });
         true
     }
 }

@@ -119,6 +119,18 @@ pub struct Begun {
     pub(crate) deed: Deed,
 }
 
+impl Begun {
+    /// One more circumstance, known at the end only.
+    pub fn saying(self, name: &str, value: impl fmt::Display) -> Self {
+        Self { deed: self.deed.with(name, value), ..self }
+    }
+
+    /// A circumstance that was known when it began.
+    pub fn said(&self, name: &str) -> Option<&str> {
+        self.deed.details.get(name).map(String::as_str)
+    }
+}
+
 /// How something ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {

@@ -1,6 +1,6 @@
 //! Reading the audit log: what was done, by whom, when; and what was begun and never ended.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use chrono::{DateTime, Utc};
 use domain::InstanceId;
@@ -125,16 +125,29 @@ impl TenantStore {
 
     /// What was begun before this instant and has not ended, oldest first, at most so many.
     pub async fn audit_open(&self, begun_before: DateTime<Utc>, at_most: u32) -> Result<Vec<AuditEntry>, Error> {
+        self.audit_left_open(&(DateTime::UNIX_EPOCH..begun_before), None, at_most).await
+    }
+
+    /// What was begun in this span, on this site or on any, and has not ended, oldest first, at most so many.
+    pub async fn audit_left_open(
+        &self,
+        begun: &Range<DateTime<Utc>>,
+        instance: Option<InstanceId>,
+        at_most: u32,
+    ) -> Result<Vec<AuditEntry>, Error> {
         let mut tx = self.read().await?;
         let rows = sql("/* audit.open */ SELECT a.tenant_id, a.seq, a.id, a.at, a.begun_id, a.actor_kind, a.actor_id,
                 a.action, a.instance_id, a.target, a.outcome, a.request_id, a.trace_id, a.details::text AS details,
                 a.prev_hash, a.hash
             FROM mirror.audit_log a
-            WHERE a.tenant_id = $1 AND a.outcome = 'begun' AND a.at < $2
+            WHERE a.tenant_id = $1 AND a.outcome = 'begun' AND a.at >= $2 AND a.at < $3
+                AND ($4::uuid IS NULL OR a.instance_id = $4)
                 AND NOT EXISTS (SELECT FROM mirror.audit_log c WHERE c.tenant_id = $1 AND c.begun_id = a.id)
-            ORDER BY a.at, a.seq LIMIT $3")
+            ORDER BY a.at, a.seq LIMIT $5")
         .bind(self.id().0)
-        .bind(begun_before)
+        .bind(begun.start)
+        .bind(begun.end)
+        .bind(instance.map(|instance| instance.0))
         .bind(i64::from(at_most))
         .fetch_all(tx.connection())
         .await?;

@@ -1,6 +1,6 @@
 //! Making issues.
 
-use domain::{CreateIssue, Invalid, ProjectId, RawJson, search::Handle};
+use domain::{CreateIssue, Invalid, ProjectId, RawJson, announced, search::Handle};
 use jira::{NewIssue, Visible};
 use serde_json::json;
 use store::Deed;
@@ -22,6 +22,9 @@ pub(crate) async fn create(
     intent: Intent,
 ) -> Result<Answer, Error> {
     command.validate().map_err(Error::Invalid)?;
+    if let Some(told) = intent.told_before(context, caller).await? {
+        return Ok(told);
+    }
     let site = site(context, caller, command.instance.as_deref()).await?;
     let project = site.mirror.project_by_key(site.instance.id, &command.project.parse()?).await?;
     let project = project.ok_or_else(|| Error::invalid("project", "must be one that the mirror knows"))?.id;
@@ -34,7 +37,7 @@ pub(crate) async fn create(
         }
         Intent::Done(once) => once,
     };
-    let deed = Deed::new(&caller.actor, "issue.create").about(&command.project);
+    let deed = Deed::new(&caller.actor, "issue.create").about(&command.project).with(announced::PROJECT, project);
     let (summary, labels, fields) = (command.summary.clone(), command.labels.clone(), fields.end());
     carried_out(site, once, async move |site: Site| {
         let ask = async |mark| {

@@ -1,6 +1,6 @@
 //! Moving issues on: only where Jira says that they can go from where they stand.
 
-use domain::{Invalid, Issue, IssueRef, Status, TransitionIssue, search::Handle};
+use domain::{Invalid, Issue, IssueRef, Status, TransitionIssue, announced, search::Handle};
 use jira::{Asked, Landed as Placed, Mark, NewComment, NewTransition, Transition};
 use store::Deed;
 
@@ -19,6 +19,9 @@ pub(crate) async fn transition(
     intent: Intent,
 ) -> Result<Answer, Error> {
     command.validate().map_err(Error::Invalid)?;
+    if let Some(told) = intent.told_before(context, caller).await? {
+        return Ok(told);
+    }
     let (site, found) = target.found(context, caller).await?;
     let found = refreshed(&site, found).await?;
     let ways = site.jira.transitions(found.issue.id).await?.ok_or(Error::NotFound("issue"))?;
@@ -31,13 +34,14 @@ pub(crate) async fn transition(
     };
     let to = way.to.as_ref().map_or(way.name.as_str(), |status| status.name.as_str());
     let deed = Deed::new(&caller.actor, "issue.transition").about(found.issue.key.as_str());
-    let deed = deed.with("from", &found.issue.status.name).with("to", to);
+    let deed = deed.with("from", &found.issue.status.name).with("to", to).with(announced::ISSUE, found.issue.id);
     let (issue, fields) = (reference(&found), fields.end());
     let comment = command.comment.as_ref().map(|text| text.document().to_json());
+    let deed = if comment.is_some() { deed.with(announced::WITH_COMMENT, true) } else { deed };
     carried_out(site, once, async move |site: Site| {
         let ask = async |mark: Mark| {
-            let comment = comment.map(|body| NewComment { body, visibility: None, mark });
-            let new = NewTransition { id: way.id.clone(), fields, comment };
+            let comment = comment.map(|body| NewComment { body, visibility: None, mark: mark.clone() });
+            let new = NewTransition { id: way.id.clone(), fields, comment, mark: Some(mark) };
             moved(&site, issue, &new, way.to.as_ref()).await
         };
         site.write(deed, ask).await

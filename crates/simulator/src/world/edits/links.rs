@@ -93,7 +93,7 @@ impl World {
         let (from, from_text) = from;
         let (to, to_text) = to;
         let items = vec![Change { field: "Link", field_id: None, from, from_text, to, to_text }];
-        after.histories.push(History { id, author, created: now, items });
+        after.histories.push(History { id, author, created: now, items, metadata: None });
         after.updated = now;
         state.keep(self, after);
     }

@@ -43,7 +43,7 @@ impl World {
         state.next.history += 1;
         let mut after = Issue::clone(before);
         let items = state.move_items(before, place, key);
-        after.histories.push(History { id, author, created: now, items });
+        after.histories.push(History { id, author, created: now, items, metadata: None });
         (after.project, after.updated, after.key) = (place, now, key.to_owned());
         if place != before.project {
             // Versions and components belong to the project that was left.

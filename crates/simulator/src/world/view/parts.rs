@@ -189,7 +189,7 @@ pub(crate) struct HistoryView<'a> {
 impl Serialize for HistoryView<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let Self { lens, history, clock } = *self;
-        let mut map = to.serialize_map(Some(4))?;
+        let mut map = to.serialize_map(None)?;
         map.serialize_entry("id", &history.id.to_string())?;
         map.serialize_entry("author", &lens.person(&history.author))?;
         match clock {
@@ -197,6 +197,9 @@ impl Serialize for HistoryView<'_> {
             Clock::Millis => map.serialize_entry("created", &history.created.timestamp_millis())?,
         }
         map.serialize_entry("items", &ItemsView { lens, items: &history.items })?;
+        if let Some(metadata) = &history.metadata {
+            map.serialize_entry("historyMetadata", metadata)?;
+        }
         map.end()
     }
 }
