@@ -1,5 +1,7 @@
 //! The audit log: it only grows, nobody changes it unseen, and writers at once keep one chain.
 
+mod coverage;
+
 use std::time::Duration;
 
 use chrono::Utc;

@@ -13,7 +13,7 @@ async fn fleet() -> TestFleet {
     TestFleet::with(FleetOptions { worker: false, ..FleetOptions::default() }).await
 }
 
-async fn enqueue(fleet: &TestFleet, job: Job) -> String {
+pub(crate) async fn enqueue(fleet: &TestFleet, job: Job) -> String {
     match fleet.producer.enqueue(job).await.unwrap() {
         Enqueued::New(id) => id.to_string(),
         already @ Enqueued::Already { .. } => panic!("{already:?}"),
@@ -26,7 +26,7 @@ async fn rows(cli: &Cli, args: &[&str]) -> Vec<Value> {
 }
 
 /// Gives up whatever waits in upkeep.
-async fn bury(fleet: &TestFleet, count: u64) {
+pub(crate) async fn bury(fleet: &TestFleet, count: u64) {
     use apalis_core::worker::{builder::WorkerBuilder, context::WorkerContext};
     let context = WorkerContext::new("undertaker");
     let options = queue::BackendOptions::new(QueueName::Upkeep, "undertaker", 4);

@@ -17,5 +17,6 @@ pub(crate) mod seed;
 pub(crate) mod simulate;
 pub(crate) mod sync;
 pub(crate) mod tenant;
+mod told;
 pub(crate) mod verify;
 pub(crate) mod webhook;

@@ -28,6 +28,8 @@ pub(crate) struct House {
     pub(crate) producer: Producer,
     pub(crate) queues: queue::Config,
     pub(crate) clients: Clients,
+    /// Hosts that may be asked without TLS.
+    pub(crate) insecure: Vec<String>,
     operator: Actor,
 }
 
@@ -49,12 +51,18 @@ impl House {
         let budgets = Budgets::connect(&resolved.redis_url, &resolved.redis_prefix).await?;
         let clients = Clients::new(budgets).with_atlassian(resolved.atlassian.clone());
         let operator = Actor::new(ActorKind::Operator, config::operator());
-        Ok(Self { store, producer, queues, clients, operator })
+        let insecure = resolved.sites.insecure.clone();
+        Ok(Self { store, producer, queues, clients, insecure, operator })
     }
 
     /// The mirror as this tenant may see it, for an operator: what is changed leaves a line in the audit log.
     pub(crate) fn tenant(&self, tenant: TenantId) -> TenantStore {
         self.store.tenant(tenant).on_behalf_of(&self.operator)
+    }
+
+    /// Who is at the command line.
+    pub(crate) fn operator(&self) -> &Actor {
+        &self.operator
     }
 
     /// What goes beyond one tenant, for an operator.

@@ -10,7 +10,7 @@ use queue::{Enqueued, Job};
 use store::BackfillRow;
 use uuid::Uuid;
 
-use super::instance;
+use super::{instance, told::told};
 use crate::{
     config::Surroundings,
     exit::{self, Failed},
@@ -100,13 +100,16 @@ pub(crate) async fn begin(
         }
         tenant.backfill_again(instance.id).await?;
         let chains = unfinished.iter().map(|row| worker::chain(instance.id, row)).collect();
-        let asked = house.producer.enqueue_all(chains).await?;
+        let asked = async { Ok(house.producer.enqueue_all(chains).await?) };
+        let asked = told(house, [instance.id], ("sync.backfill", &instance.name), asked).await?;
         let (run, since) = (newest.run, newest.began_at);
         let goes_on = asked.iter().any(|answer| matches!(answer, Enqueued::New(_)));
         return Ok(if goes_on { Begun::Again { run } } else { Begun::Running { run, since } });
     }
     // The run is named after the job that plans it.
-    match house.producer.enqueue(Job::Backfill { instance: instance.id, projects, since }).await? {
+    let job = Job::Backfill { instance: instance.id, projects, since };
+    let asked = async { Ok(house.producer.enqueue(job).await?) };
+    match told(house, [instance.id], ("sync.backfill", &instance.name), asked).await? {
         Enqueued::New(id) => Ok(Begun::New { run: id.0 }),
         Enqueued::Already { id, since } => {
             let since = since.unwrap_or_else(Utc::now);

@@ -4,7 +4,10 @@ use clap::{Args as ClapArgs, Subcommand};
 use queue::{DeadLetter, Enqueued, Error, Job, JobId, QueueName};
 use serde::Serialize;
 
-use super::jobs::{Filter, Names, Wanted, names};
+use super::{
+    jobs::{Filter, Names, Wanted, names},
+    told::{of_letters, told},
+};
 use crate::{
     config::Surroundings,
     consent::Consent,
@@ -147,8 +150,24 @@ async fn replay(house: &House, chosen: &Chosen, dry_run: bool) -> Result<(), Fai
         say!("{} dead letters would be replayed", letters.len());
         return Ok(());
     }
+    let target = target(&letters);
+    let (replayed, left) =
+        told(house, of_letters(&letters), ("dead.replay", &target), put_back(house, &letters)).await?;
+    say!("{replayed} replayed, {left} left: asked for again already, or unreadable");
+    if left > 0 && !chosen.all { Err(Failed::silent(exit::CONFLICT)) } else { Ok(()) }
+}
+
+/// The one letter, or how many.
+fn target(letters: &[DeadLetter]) -> String {
+    match letters {
+        [letter] => letter.id.clone(),
+        letters => format!("{} letters", letters.len()),
+    }
+}
+
+async fn put_back(house: &House, letters: &[DeadLetter]) -> Result<(usize, usize), Failed> {
     let (mut replayed, mut left) = (0, 0);
-    for letter in &letters {
+    for letter in letters {
         match house.producer.replay(letter.queue, &letter.id).await {
             Ok(Enqueued::New(_)) => replayed += 1,
             Ok(Enqueued::Already { .. }) | Err(Error::Unreadable(_)) => left += 1,
@@ -157,8 +176,7 @@ async fn replay(house: &House, chosen: &Chosen, dry_run: bool) -> Result<(), Fai
             Err(error) => return Err(error.into()),
         }
     }
-    say!("{replayed} replayed, {left} left: asked for again already, or unreadable");
-    if left > 0 && !chosen.all { Err(Failed::silent(exit::CONFLICT)) } else { Ok(()) }
+    Ok((replayed, left))
 }
 
 async fn discard(house: &House, chosen: &Chosen, consent: Consent) -> Result<(), Failed> {
@@ -166,10 +184,14 @@ async fn discard(house: &House, chosen: &Chosen, consent: Consent) -> Result<(),
     if !consent.to(&format!("{} dead letters would be discarded for good", letters.len()))? {
         return Ok(());
     }
-    let mut gone = 0;
-    for letter in &letters {
-        gone += usize::from(house.producer.discard(letter.queue, &letter.id).await?);
-    }
+    let forgotten = async {
+        let mut gone = 0;
+        for letter in &letters {
+            gone += usize::from(house.producer.discard(letter.queue, &letter.id).await?);
+        }
+        Ok(gone)
+    };
+    let gone = told(house, of_letters(&letters), ("dead.discard", &target(&letters)), forgotten).await?;
     say!("{gone} discarded");
     Ok(())
 }

@@ -2,12 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use clap::{Args as ClapArgs, Subcommand};
-use queue::{Pause, PauseOrder, QueueName, Scope};
+use domain::InstanceId;
+use queue::{FLEET, Pause, PauseOrder, QueueName, Scope};
 use serde::Serialize;
 
 use super::{
     instance,
     jobs::{Names, names},
+    told::told,
 };
 use crate::{
     choices,
@@ -104,15 +106,26 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
         What::Pauses { output } => pauses(&house, output).await,
         What::Pause { which, why, by, until } => {
             let scope = which.scope(&house).await?;
-            house.producer.pause(scope, PauseOrder { by, why, until }).await?;
+            let paused = async { Ok(house.producer.pause(scope, PauseOrder { by, why, until }).await?) };
+            told(&house, [of(scope)], ("queue.pause", which.name()), paused).await?;
             say!("{} is paused; what runs goes on", which.name());
             Ok(())
         }
         What::Resume { which } => {
-            let was = house.producer.resume(which.scope(&house).await?).await?;
+            let scope = which.scope(&house).await?;
+            let resumed = async { Ok(house.producer.resume(scope).await?) };
+            let was = told(&house, [of(scope)], ("queue.resume", which.name()), resumed).await?;
             say!("{} {}", which.name(), if was { "goes on" } else { "was not paused" });
             Ok(())
         }
+    }
+}
+
+/// On whose behalf work is held up.
+fn of(scope: Scope) -> InstanceId {
+    match scope {
+        Scope::Queue(_) => FLEET,
+        Scope::Instance(instance) => instance,
     }
 }
 

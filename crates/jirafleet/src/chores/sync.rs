@@ -8,7 +8,7 @@ use domain::{Instance, IssueKey};
 use queue::{Compared, Enqueued, Job, Losses};
 use serde::Serialize;
 
-use super::{backfill, instance};
+use super::{backfill, instance, told::told};
 use crate::{
     config::Surroundings,
     exit::Failed,
@@ -130,7 +130,9 @@ async fn rows_of(house: &House, instance: &Instance) -> Result<Vec<Row>, Failed>
 
 async fn poll(house: &House, instance: &Instance) -> Result<(), Failed> {
     instance::must_not_rest(house, instance).await?;
-    house.producer.enqueue(Job::PollUpdates { instance: instance.id, page: None }).await?;
+    let job = Job::PollUpdates { instance: instance.id, page: None };
+    let asked = async { Ok(house.producer.enqueue(job).await?) };
+    told(house, [instance.id], ("sync.poll", &instance.name), asked).await?;
     say!("asked for. Next: jirafleet sync status {}", instance.name);
     Ok(())
 }
@@ -146,7 +148,8 @@ async fn census(house: &House, instance: &Instance, order: (&[String], Losses)) 
 
 /// Asks for a job, unless one like it waits or runs already.
 async fn ask_for(house: &House, instance: &Instance, job: Job) -> Result<(), Failed> {
-    match house.producer.enqueue(job).await? {
+    let asked = async { Ok(house.producer.enqueue(job).await?) };
+    match told(house, [instance.id], ("sync.census", &instance.name), asked).await? {
         Enqueued::New(_) => say!("asked for. Next: jirafleet sync status {}", instance.name),
         Enqueued::Already { .. } => say!("one is under way already. Next: jirafleet sync status {}", instance.name),
     }
@@ -163,7 +166,8 @@ async fn issue(house: &House, instance: &Instance, key: &str) -> Result<(), Fail
             instance.name
         ))
     })?;
-    house.producer.touch(instance.id, &[id], Utc::now()).await?;
+    let touched = async { Ok(house.producer.touch(instance.id, &[id], Utc::now()).await?) };
+    told(house, [instance.id], ("sync.issue", key.as_str()), touched).await?;
     say!("{key} will be looked at again");
     Ok(())
 }

@@ -11,7 +11,10 @@ use serde::Serialize;
 use store::{Registration, TenantStore, WebhookKind};
 use worker::webhooks::{Keeper, Kept};
 
-use super::instance::{add::webhook_secret, find};
+use super::{
+    instance::{add::webhook_secret, find},
+    told::told,
+};
 use crate::{
     config::Surroundings,
     consent::Consent,
@@ -103,7 +106,8 @@ async fn register(house: &House, instance: &Instance, gateway: &str) -> Result<(
 
 async fn verify(house: &House, instance: &Instance) -> Result<(), Failed> {
     let (jira, tenant) = (client(house, instance).await?, house.tenant(instance.tenant));
-    let took = keeper(&jira, &tenant, instance).verify(&house.producer).await?;
+    let verified = async { Ok(keeper(&jira, &tenant, instance).verify(&house.producer).await?) };
+    let took = told(house, [instance.id], ("webhook.verify", &instance.name), verified).await?;
     let Some(took) = took else {
         return Err(Failed::new(
             exit::FAILURE,
@@ -120,7 +124,8 @@ async fn verify(house: &House, instance: &Instance) -> Result<(), Failed> {
 
 async fn refresh(house: &House, instance: &Instance) -> Result<(), Failed> {
     let (jira, tenant) = (client(house, instance).await?, house.tenant(instance.tenant));
-    match keeper(&jira, &tenant, instance).keep().await? {
+    let kept = async { Ok(keeper(&jira, &tenant, instance).keep().await?) };
+    match told(house, [instance.id], ("webhook.refresh", &instance.name), kept).await? {
         Kept::None => {
             return Err(Failed::not_found(format!(
                 "no webhook was registered for {}: run `jirafleet webhook register {}`",

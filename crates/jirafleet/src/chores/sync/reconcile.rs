@@ -10,6 +10,7 @@ use super::ask_for;
 use crate::{
     chores::{
         instance,
+        told::told,
         verify::{self, PAGE},
     },
     exit::{self, Failed},
@@ -61,8 +62,9 @@ async fn compare(house: &House, instance: &Instance, args: &Args) -> Result<(), 
     for page in ids.chunks(PAGE) {
         let answer = jira.hydrate_all(page).await?;
         let drifts = drift::find(&tenant, instance.id, &answer).await?;
-        if args.repair {
-            repaired += drift::repair(&tenant, instance.id, (&answer, &drifts)).await?;
+        if args.repair && !drifts.is_empty() {
+            let put_right = async { Ok(drift::repair(&tenant, instance.id, (&answer, &drifts)).await?) };
+            repaired += told(house, [instance.id], ("sync.repair", &instance.name), put_right).await?;
         }
         unread += answer.failed.len();
         rows.extend(drifts.iter().map(Row::of));
