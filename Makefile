@@ -7,7 +7,7 @@ CARGO ?= cargo
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help packages demo test test-compat bench fmt lint
+.PHONY: help packages demo test test-compat kills coverage bench fmt lint
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) >&2
@@ -24,9 +24,18 @@ test: ## every test; those with servers start their own
 	@$(CARGO) build --locked --workspace --bin jirafleet >&2
 	@$(CARGO) test --workspace --locked
 
-test-compat: ## other people's Jira clients against the simulated Jira; wants python3 and PyPI
+test-compat: ## Jira clients against the simulated Jira, redocly and schemathesis against REST; wants python3, npm and their registries
 	@$(CARGO) build --locked --package jirafleet --bin jirafleet >&2
 	@tests/compat/run.sh
+	@tests/compat/lint.sh
+	@tests/compat/rest.sh
+
+kills: packages ## writes by an api that is killed 500 times (ARGS="--kills 50" for fewer)
+	@$(CARGO) build --release --locked --package tests --bin kills --package jirafleet --bin jirafleet >&2
+	@"$${CARGO_TARGET_DIR:-target}/release/kills" $(ARGS)
+
+coverage: ## which lines of the ground and the use cases the tests run; wants cargo-llvm-cov
+	@tests/coverage.sh
 
 bench: packages ## every benchmark beside its references: a table here, the figures in target/bench
 	@$(CARGO) build --release --locked --package tests --bin bench --bin chaos --package jirafleet --bin jirafleet >&2
