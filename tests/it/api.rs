@@ -1,8 +1,11 @@
 //! REST over real HTTP: every route, every refusal, and pages that can be walked.
 
 mod description;
+mod examples;
+mod limits;
 mod reading;
 mod refusals;
+mod tokens;
 mod writing;
 
 use std::net::SocketAddr;
@@ -31,6 +34,11 @@ impl Drop for Desk {
     }
 }
 
+/// A gate that counts in the fleet's Redis.
+pub(crate) fn gate(fleet: &TestFleet, rates: api::Rates) -> api::Gate {
+    api::Gate::new(&fleet.queues.url, &fleet.queues.prefix, rates).unwrap()
+}
+
 /// Makes a key of a tenant's.
 pub(crate) async fn key(fleet: &TestFleet, tenant: TenantId, scopes: &[Scope]) -> ApiToken {
     let name = format!("key-{}", uuid::Uuid::now_v7());
@@ -53,6 +61,12 @@ impl Desk {
     }
 
     pub(crate) async fn on(fleet: TestFleet) -> Self {
+        let gate = gate(&fleet, api::Rates { attempts: 10_000, ..api::Rates::default() });
+        Self::behind(fleet, gate).await
+    }
+
+    /// The same behind another gate.
+    pub(crate) async fn behind(fleet: TestFleet, gate: api::Gate) -> Self {
         let listener = Listener::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
         let (address, shutdown) = (listener.local_addr(), CancellationToken::new());
         let api = api::Api {
@@ -61,6 +75,7 @@ impl Desk {
             producer: fleet.producer.clone(),
             clients: fleet.clients(),
             readiness: Readiness::new(),
+            gate,
         };
         tokio::spawn(api::serve(api, shutdown.clone()));
         let key = key(&fleet, fleet.instance.tenant, &Scope::ALL).await;

@@ -19,7 +19,7 @@ const AT_ONCE: Settling = Settling { given_up: Duration::ZERO, indexed: Duration
 
 async fn fleet() -> TestFleet {
     let jira = simulator::Config { issues: 20, ..Default::default() };
-    let fleet = TestFleet::with(FleetOptions { jira, settling: AT_ONCE, ..Default::default() }).await;
+    let fleet = TestFleet::judging_nothing(FleetOptions { jira, settling: AT_ONCE, ..Default::default() }).await;
     fleet.backfill().await;
     fleet
 }

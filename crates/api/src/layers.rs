@@ -2,7 +2,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use crate::{
     House,
+    allowance::{Purse, Taken},
     problem::{Place, Problem, Raised},
     usecases::{Caller, Error, access},
 };
@@ -27,6 +28,11 @@ use crate::{
 pub(crate) const LARGEST_BODY: usize = 1 << 20;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+
+/// How long an answer to a question may take. A write has limits of its own: it is not broken off in the middle.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The outermost layer.
 pub(crate) async fn around(State(house): State<House>, mut request: Request, next: Next) -> Response {
@@ -36,11 +42,12 @@ pub(crate) async fn around(State(house): State<House>, mut request: Request, nex
     let begun = Instant::now();
     let span = tracing::info_span!("request", request.id = %asked.id, http.route = %route);
     let (key, length) = (bearer(request.headers()), announced(request.headers()));
+    let mut taken = None;
     let mut response = async {
-        match admitted(&house, key.as_ref(), length, &asked).await {
+        match admitted(&house, key.as_ref(), length, &asked, &mut taken).await {
             Ok(caller) => {
                 request.extensions_mut().insert(caller);
-                next.run(request).await
+                in_time(place, next.run(request)).await
             }
             Err(problem) => problem.into_response(),
         }
@@ -57,6 +64,11 @@ pub(crate) async fn around(State(house): State<House>, mut request: Request, nex
     let seconds = begun.elapsed().as_secs_f64();
     metrics::histogram!("jirafleet_api_request_duration_seconds", "route" => route, "outcome" => outcome)
         .record(seconds);
+    if let Some(taken) = &taken {
+        for (name, value) in [(LIMIT_POLICY, taken.policy()), (LIMIT, taken.left())] {
+            response.headers_mut().extend(HeaderValue::from_str(&value).ok().map(|value| (name, value)));
+        }
+    }
     if let Ok(id) = HeaderValue::from_str(&asked.id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
@@ -77,13 +89,37 @@ async fn admitted(
     key: Option<&SecretString>,
     length: Option<u64>,
     asked: &access::Request,
+    taken: &mut Option<Taken>,
 ) -> Result<Caller, Problem> {
-    let key = key.map(ExposeSecret::expose_secret);
-    let caller = house.access.caller(&house.context.store, key, asked).await?;
+    let (rates, shown) = (house.allowances.rates, key.map(ExposeSecret::expose_secret));
+    let caller = match house.access.caller(&house.context.store, shown, asked).await {
+        Err(Error::Unproven) => {
+            let purse = Purse { policy: "attempts", of: asked.from.to_string(), quota: rates.attempts };
+            let attempt = house.allowances.take(&[purse]).await;
+            return Err(attempt.and_then(|attempt| attempt.wait).map_or(Error::Unproven.into(), Problem::TooMany));
+        }
+        caller => caller?,
+    };
+    let purses = [
+        Purse { policy: "key", of: caller.purse.clone(), quota: rates.key },
+        Purse { policy: "tenant", of: caller.tenant.to_string(), quota: rates.tenant },
+    ];
+    *taken = house.allowances.take(&purses).await;
+    if let Some(wait) = taken.as_ref().and_then(|taken| taken.wait) {
+        return Err(Problem::TooMany(wait));
+    }
     if length.is_some_and(|length| length > LARGEST_BODY as u64) {
         return Err(Problem::TooLarge);
     }
     Ok(caller)
+}
+
+async fn in_time(place: Place, answer: impl Future<Output = Response>) -> Response {
+    if place == Place::Body {
+        return answer.await;
+    }
+    let late = || Error::Unavailable("the answer took too long: ask for less, or again".to_owned());
+    tokio::time::timeout(PATIENCE, answer).await.unwrap_or_else(|_| Problem::Said(late()).into_response())
 }
 
 fn bearer(headers: &HeaderMap) -> Option<SecretString> {

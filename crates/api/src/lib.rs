@@ -2,6 +2,8 @@
 
 #![recursion_limit = "256"]
 
+mod allowance;
+mod docs;
 mod layers;
 mod openapi;
 mod problem;
@@ -10,9 +12,15 @@ mod rest;
 mod tagged;
 mod usecases;
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use axum::{Json, Router, routing::get};
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
 use jira::Clients;
 use listener::{
     Listener,
@@ -22,10 +30,18 @@ use queue::Producer;
 use serde_json::{Value, json};
 use store::Store;
 use tokio_util::sync::CancellationToken;
+use tower_http::compression::CompressionLayer;
 
+pub use allowance::Rates;
 pub use openapi::document as openapi;
+pub use redis_door::BadUrl;
+pub use usecases::access::Issuer;
 
-use usecases::{Context, access::Access};
+use allowance::Allowances;
+use usecases::{
+    Context,
+    access::{Access, Mint},
+};
 
 /// What the api works with.
 pub struct Api {
@@ -39,6 +55,26 @@ pub struct Api {
     pub clients: Clients,
     /// What must hold for it to be ready.
     pub readiness: Readiness,
+    /// Who is let in, and for how much.
+    pub gate: Gate,
+}
+
+/// Who is let in, and for how much.
+pub struct Gate {
+    allowances: Allowances,
+    /// Others whose tokens count.
+    pub issuers: Vec<Issuer>,
+    /// How often another key signs our own tokens.
+    pub rotation: Duration,
+}
+
+impl Gate {
+    /// Requests are counted in this Redis, under keys that begin with `prefix`. Nobody else's tokens count, and the key that
+    /// signs our own is another one every day.
+    pub fn new(redis_url: &str, prefix: &str, rates: Rates) -> Result<Self, BadUrl> {
+        let allowances = Allowances::new(redis_url, prefix, rates)?;
+        Ok(Self { allowances, issuers: Vec::new(), rotation: Duration::from_secs(24 * 3600) })
+    }
 }
 
 /// What every route is given.
@@ -46,14 +82,21 @@ pub struct Api {
 pub(crate) struct House {
     pub(crate) context: Context,
     pub(crate) access: Arc<Access>,
+    pub(crate) allowances: Arc<Allowances>,
 }
 
 /// Answers until `shutdown`; then requests that are open are still answered, within the listener's drain time.
 pub async fn serve(api: Api, shutdown: CancellationToken) -> Result<(), Infallible> {
-    let Api { listener, store, producer, clients, readiness } = api;
-    let house = House { context: Context { store, producer, clients }, access: Arc::default() };
-    let app = rest::routes(house).merge(front(readiness.until(shutdown.clone())));
-    listener::serve(listener, app, shutdown).await;
+    let Api { listener, store, producer, clients, readiness, gate } = api;
+    let Gate { allowances, issuers, rotation } = gate;
+    let house = House {
+        context: Context { store, producer, clients },
+        access: Arc::new(Access::new(Mint::new(rotation), issuers)),
+        allowances: Arc::new(allowances),
+    };
+    let keys = Router::new().route("/.well-known/jwks.json", get(published)).with_state(house.clone());
+    let app = rest::routes(house).merge(keys).merge(front(readiness.until(shutdown.clone())));
+    listener::serve(listener, app.layer(CompressionLayer::new()), shutdown).await;
     Ok(())
 }
 
@@ -62,7 +105,22 @@ fn front(readiness: Readiness) -> Router {
     Router::new()
         .route("/", get(async || Json(contents())))
         .route("/openapi.json", get(async || Json(openapi::document())))
+        .merge(docs::routes())
         .merge(health::routes(readiness))
+}
+
+/// The keys that prove our own tokens.
+async fn published(State(house): State<House>) -> Response {
+    match house.access.mint.published(&house.context.store, chrono::Utc::now()) {
+        Ok(keys) => {
+            let kept = [(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"))];
+            (kept, Json(keys)).into_response()
+        }
+        Err(error) => {
+            tracing::error!(%error, "our own public keys could not be told");
+            axum::http::StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
 }
 
 /// What is here, for whoever opens the address in a browser.
@@ -70,7 +128,7 @@ fn contents() -> Value {
     json!({
         "name": "jirafleet",
         "version": env!("CARGO_PKG_VERSION"),
-        "here": ["/healthz", "/readyz", "/openapi.json"],
+        "here": ["/healthz", "/readyz", "/openapi.json", "/docs"],
         "with_a_key": rest::PREFIX,
     })
 }

@@ -1,5 +1,7 @@
 //! The description of all routes in OpenAPI 3.1: generated from the handlers, served, and committed as `docs/openapi.json`.
 
+mod words;
+
 use serde_json::{Value, json};
 
 use crate::rest;
@@ -15,7 +17,7 @@ pub fn document() -> Value {
         "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
     });
     document["components"]["securitySchemes"] = json!({
-        "key": { "type": "http", "scheme": "bearer", "description": "A key made by `jirafleet apikey create`." },
+        "key": { "type": "http", "scheme": "bearer", "description": "A key made by `jirafleet apikey create`, or a token made from one or by an issuer that is trusted." },
     });
     document["components"]["responses"] = json!({
         "Problem": {
@@ -25,7 +27,22 @@ pub fn document() -> Value {
     });
     let operations = document["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut());
     for operation in operations.filter_map(Value::as_object_mut).flat_map(|methods| methods.values_mut()) {
+        words::say(operation);
         operation["responses"]["default"] = json!({ "$ref": "#/components/responses/Problem" });
     }
+    forget_unused(&mut document);
     document
+}
+
+/// Forgets schemas to which nothing leads.
+fn forget_unused(document: &mut Value) {
+    loop {
+        let text = document.to_string();
+        let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
+        let before = schemas.len();
+        schemas.retain(|name, _| text.contains(&format!("\"#/components/schemas/{name}\"")));
+        if schemas.len() == before {
+            return;
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! Refusals over HTTP: problem documents (RFC 9457) with stable codes. The only place where a use case's error becomes a
 //! status.
 
+use std::time::Duration;
+
 use axum::{
     Json,
     http::{HeaderValue, StatusCode, header},
@@ -24,6 +26,10 @@ pub(crate) enum Problem {
     WrongMethod,
     /// The body is larger than any that is taken.
     TooLarge,
+    /// The body did not come in time.
+    SlowBody,
+    /// More was asked than is allowed; so long until one more may be.
+    TooMany(Duration),
     /// The body is of another type than JSON.
     WrongType,
     /// The body is no JSON of the command that is wanted.
@@ -99,6 +105,8 @@ impl Problem {
             Self::NoRoute => (StatusCode::NOT_FOUND, "not_found", "There is no such thing"),
             Self::WrongMethod => (StatusCode::METHOD_NOT_ALLOWED, "wrong_method", "Not by this method"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The body is too large"),
+            Self::SlowBody => (StatusCode::REQUEST_TIMEOUT, "slow", "The body took too long"),
+            Self::TooMany(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many", "Too many requests"),
             Self::WrongType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "wrong_type", "The body is of the wrong type"),
             Self::Query(_) | Self::Body(_) => (StatusCode::BAD_REQUEST, "invalid", "The request cannot be taken"),
             Self::Said(error) => class(error),
@@ -144,6 +152,8 @@ impl Problem {
             Self::NoRoute => "there is nothing at this address: /openapi.json lists what there is".to_owned(),
             Self::WrongMethod => "this address takes other methods: /openapi.json lists them".to_owned(),
             Self::TooLarge => "a body has at most 1 MiB".to_owned(),
+            Self::SlowBody => "a body must have come within 10 s: send it again".to_owned(),
+            Self::TooMany(_) => "more was asked than is allowed: slow down, see the header `RateLimit`".to_owned(),
             Self::WrongType => "a command is JSON: send it as `Content-Type: application/json`".to_owned(),
             Self::Body(why) => format!("the body cannot be taken: {why}"),
             Self::Query(why) => format!("the query cannot be taken: {why}"),
@@ -159,6 +169,7 @@ impl Problem {
 
     fn retry_after(&self) -> Option<u64> {
         match self {
+            Self::TooMany(after) => Some(after.as_secs() + 1),
             Self::Said(Error::Throttled { after }) => Some(after.as_secs().max(1)),
             Self::Said(Error::Unavailable(_) | Error::Running) => Some(1),
             _ => None,

@@ -4,6 +4,7 @@ mod directory;
 mod insight;
 mod issues;
 mod operations;
+mod tokens;
 mod writes;
 
 use axum::{
@@ -53,7 +54,7 @@ pub(crate) fn described() -> utoipa::openapi::OpenApi {
 
 /// A route is here only under a scope, or as one that any good key opens.
 fn all() -> OpenApiRouter<House> {
-    let any_key = OpenApiRouter::default().routes(routes!(operations::me));
+    let any_key = OpenApiRouter::default().routes(routes!(operations::me)).merge(tokens::routes());
     let inner = any_key
         .merge(guarded(Scope::ReadIssues, issues::routes().merge(directory::routes()).merge(insight::routes())))
         .merge(guarded(Scope::WriteIssues, writes::routes()))

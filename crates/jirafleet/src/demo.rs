@@ -136,7 +136,7 @@ fn stay(sites: &Sites, addresses: &Addresses, data_dir: &Path) {
 fn options(args: &Args) -> AllOptions {
     AllOptions {
         gateway: GatewayOptions { gateway_listen: args.gateway_listen },
-        api: ApiOptions { api_listen: args.api_listen },
+        api: ApiOptions::at(args.api_listen),
         worker: WorkerOptions {
             queues: vec![(QueueName::Live, 8), (QueueName::Bulk, 4), (QueueName::Upkeep, 2)],
             lease: 30,

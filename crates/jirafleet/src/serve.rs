@@ -1,6 +1,7 @@
 //! One process, or all of them in one: arguments, wiring, signals.
 
 mod fleet;
+mod issuers;
 mod options;
 
 use std::path::PathBuf;
@@ -102,7 +103,7 @@ pub(crate) async fn scheduler(args: SchedulerArgs) -> Result<(), Failed> {
 
 pub(crate) async fn api(args: ApiArgs) -> Result<(), Failed> {
     let mut fleet = Fleet::open(&args.surroundings, 4).await?;
-    fleet.api(args.api.api_listen).await?;
+    fleet.api(&args.api).await?;
     fleet.metrics(args.metrics.metrics_listen).await?;
     fleet.until_signal().await
 }

@@ -60,7 +60,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            header_read: Duration::from_secs(10),
+            header_read: Duration::from_secs(4),
             drain: Duration::from_secs(10),
             // Below the customary limit of 1024 open files, with room for PostgreSQL, Redis and Jira.
             connections: 800,

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use domain::{Invalid, Scope, TenantId, valid_name};
 use ipnet::IpNet;
 use sea_orm::sqlx::{Row, postgres::PgRow};
+use secrecy::SecretSlice;
 use uuid::Uuid;
 
 use crate::{ApiToken, Error, NotAToken, System, TenantStore, orm::sql};
@@ -127,6 +128,22 @@ impl TenantStore {
         rows.iter().map(read_key).collect()
     }
 
+    /// The key with that id, in whatever state; `None` for an unknown one and where the tenant is suspended.
+    pub async fn api_key(&self, id: ApiKeyId) -> Result<Option<ApiKey>, Error> {
+        let mut tx = self.read().await?;
+        let row =
+            sql("/* api_keys.by_id */ SELECT k.tenant_id, k.id, k.name, k.scopes, k.networks::text[] AS networks,
+                k.created_at, k.expires_at, k.last_used_at, k.revoked_at
+            FROM mirror.api_keys k JOIN mirror.tenants t ON t.id = k.tenant_id
+            WHERE k.tenant_id = $1 AND k.id = $2 AND NOT t.suspended")
+            .bind(self.id().0)
+            .bind(id.0)
+            .fetch_optional(tx.connection())
+            .await?;
+        tx.rollback().await?;
+        row.as_ref().map(read_key).transpose()
+    }
+
     /// Ends a key; from the commit on no lookup finds it good. [`Error::NotFound`] when none of that name is in force.
     pub async fn revoke_api_key(&self, name: &str) -> Result<(), Error> {
         let mut tx = self.begin().await?;
@@ -158,6 +175,11 @@ impl TenantStore {
 }
 
 impl System<'_> {
+    /// What the key that signs our own tokens in an epoch is made of: 32 bytes, the same in every process.
+    pub fn signing_seed(&self, epoch: u64) -> SecretSlice<u8> {
+        self.store().keys().signing_seed(epoch).to_vec().into()
+    }
+
     /// The key with this token, whosever it is, in whatever state: see [`ApiKey::admits`]. `None` for an unknown token and
     /// for one of a suspended tenant.
     pub async fn api_key(&self, token: &ApiToken) -> Result<Option<ApiKey>, Error> {

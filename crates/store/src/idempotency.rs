@@ -130,6 +130,17 @@ impl TenantTx {
         Ok(())
     }
 
+    /// Whether a claim still holds, and goes on holding until this transaction ends.
+    pub async fn holds_claim(&mut self, claim: Claim) -> Result<bool, Error> {
+        let held = sql("/* idempotency.holds */ SELECT FROM mirror.idempotency_keys
+            WHERE tenant_id = $1 AND claim = $2 AND outcome IS NULL FOR UPDATE")
+        .bind(self.tenant.0)
+        .bind(claim.0)
+        .fetch_optional(self.connection())
+        .await?;
+        Ok(held.is_some())
+    }
+
     /// Gives the key of a claim back.
     pub async fn release_claim(&mut self, claim: Claim) -> Result<(), Error> {
         sql("/* idempotency.release */ DELETE FROM mirror.idempotency_keys WHERE tenant_id = $1 AND claim = $2")

@@ -171,6 +171,11 @@ impl Keys {
         mac(&self.house.cursor_seal, &[tenant.0.as_bytes(), &length, listing.as_bytes(), place])
     }
 
+    /// What the key that signs our own tokens in an epoch is made of.
+    pub(crate) fn signing_seed(&self, epoch: u64) -> [u8; 32] {
+        mac(&self.house.signing_seed, &[b"ed25519", &epoch.to_be_bytes()])
+    }
+
     /// Whether we signed that place; compared in constant time.
     pub(crate) fn is_cursor_mac(&self, tenant: TenantId, listing: &str, place: &[u8], signed: &[u8]) -> bool {
         let mut mac = hmac(&self.house.cursor_seal);

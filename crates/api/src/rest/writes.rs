@@ -1,5 +1,7 @@
 //! Writes: issues are made, changed, moved and commented in Jira, and the mirror shows it at once.
 
+use std::time::Duration;
+
 use axum::{
     Extension, Json,
     body::Bytes,
@@ -26,6 +28,9 @@ use crate::{
         writing::{self, Answer, Intent, Plan, Target},
     },
 };
+
+/// How long a body may take to come.
+const BODY: Duration = Duration::from_secs(10);
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -62,7 +67,7 @@ enum Outcome {
 }
 
 /// A command in the body.
-struct Command<T>(T);
+pub(super) struct Command<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Command<T> {
     type Rejection = Problem;
@@ -73,7 +78,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Command<T> {
         if !matches!(essence, "application/json" | "application/merge-patch+json") {
             return Err(Problem::WrongType);
         }
-        let bytes = Bytes::from_request(request, state).await.map_err(|_| Problem::TooLarge)?;
+        let read = tokio::time::timeout(BODY, Bytes::from_request(request, state)).await;
+        let bytes = read.map_err(|_| Problem::SlowBody)?.map_err(|_| Problem::TooLarge)?;
         serde_json::from_slice(&bytes).map(Self).map_err(|error| Problem::Body(error.to_string()))
     }
 }

@@ -1,31 +1,44 @@
-//! From a key to a caller. A key that is mistyped is refused without a question; a good one is remembered for less than a
-//! second, so that a revocation takes hold within that time in every process.
+//! From a key or a token to a caller. A key that is mistyped is refused without a question; what the store says of one,
+//! good or bad, is remembered for less than a second, so that a revocation takes hold within that time in every process,
+//! and an unknown key costs as much as a known one. Tokens made from a key end with it.
+
+mod issuers;
+mod own;
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     net::IpAddr,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::{Scope, TenantId};
 use sha2::{Digest, Sha256};
-use store::{Actor, ActorKind, ApiKey, ApiToken, Store};
+use store::{Actor, ActorKind, ApiKey, ApiKeyId, ApiToken, Store};
+
+pub use issuers::Issuer;
+pub(crate) use own::{Mint, Minted, Wanted, mint};
 
 use super::{Caller, Error};
+use issuers::Issuers;
 
 /// How long an answer of the store is believed, counted from the question.
 const REMEMBERED: Duration = Duration::from_millis(900);
-/// As many keys as are remembered.
+/// As many answers as are remembered.
 const MOST: usize = 10_000;
 /// A key whose last use was written down longer ago than this is written down again.
 const COARSE: TimeDelta = TimeDelta::minutes(5);
 
 /// Who is let in.
-#[derive(Default)]
 pub(crate) struct Access {
     /// By the hash of the token, which is kept nowhere.
-    known: Mutex<HashMap<[u8; 32], (Instant, ApiKey)>>,
+    keys: Recent<[u8; 32], Option<ApiKey>>,
+    by_id: Recent<ApiKeyId, Option<ApiKey>>,
+    tenants: Recent<TenantId, bool>,
+    pub(crate) mint: Mint,
+    issuers: Issuers,
 }
 
 /// The circumstances of one request.
@@ -37,44 +50,102 @@ pub(crate) struct Request {
     pub(crate) trace: Option<String>,
 }
 
+impl Request {
+    fn actor(&self, kind: ActorKind, id: String) -> Actor {
+        Actor { request_id: Some(self.id.clone()), trace_id: self.trace.clone(), ..Actor::new(kind, id) }
+    }
+}
+
 impl Access {
-    /// Who holds this key. All reasons against a key sound the same.
-    pub(crate) async fn caller(&self, store: &Store, key: Option<&str>, request: &Request) -> Result<Caller, Error> {
-        let token = key.and_then(|text| ApiToken::parse(text).ok()).ok_or(Error::Unproven)?;
-        let key = self.key(store, &token).await?.filter(|key| key.admits(request.at, request.from));
-        let key = key.ok_or(Error::Unproven)?;
-        let actor = Actor {
-            request_id: Some(request.id.clone()),
-            trace_id: request.trace.clone(),
-            ..Actor::new(ActorKind::ApiKey, key.id.to_string())
-        };
-        Ok(Caller { tenant: key.tenant, actor, scopes: key.scopes })
+    pub(crate) fn new(mint: Mint, issuers: Vec<Issuer>) -> Self {
+        let issuers = Issuers::new(issuers);
+        Self { keys: Recent::default(), by_id: Recent::default(), tenants: Recent::default(), mint, issuers }
     }
 
-    async fn key(&self, store: &Store, token: &ApiToken) -> Result<Option<ApiKey>, Error> {
-        let hash: [u8; 32] = Sha256::digest(token.expose()).into();
-        let asked = Instant::now();
-        if let Some(key) = self.remembered(&hash, asked) {
-            return Ok(Some(key));
+    /// Who holds this. All reasons against it sound the same.
+    pub(crate) async fn caller(&self, store: &Store, shown: Option<&str>, request: &Request) -> Result<Caller, Error> {
+        let shown = shown.ok_or(Error::Unproven)?;
+        match jwks::kid(shown) {
+            Some((kid, issuer)) if issuer == own::ISSUER => self.own(store, shown, &kid, request).await,
+            Some((kid, issuer)) => self.foreign(store, shown, (&kid, &issuer), request).await,
+            None => self.key(store, shown, request).await,
         }
-        let Some(key) = store.system().api_key(token).await? else { return Ok(None) };
-        self.remember(hash, asked, &key);
+    }
+
+    async fn key(&self, store: &Store, shown: &str, request: &Request) -> Result<Caller, Error> {
+        let token = ApiToken::parse(shown).map_err(|_| Error::Unproven)?;
+        let hash: [u8; 32] = Sha256::digest(token.expose()).into();
+        let key = self.keys.get(hash, async || store.system().api_key(&token).await).await?;
+        let key = key.filter(|key| key.admits(request.at, request.from)).ok_or(Error::Unproven)?;
         note_use(store, &key);
-        Ok(Some(key))
+        Ok(of_key(&key, key.scopes.clone(), Some(key.id), request))
     }
 
-    fn remembered(&self, hash: &[u8; 32], now: Instant) -> Option<ApiKey> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let (since, key) = known.get(hash)?;
-        (now.duration_since(*since) < REMEMBERED).then(|| key.clone())
+    /// A token that we made is good for what its key is good for now, and no more than it was made for.
+    async fn own(&self, store: &Store, shown: &str, kid: &str, request: &Request) -> Result<Caller, Error> {
+        let claims = self.mint.claims(store, shown, kid, request.at)?;
+        let (tenant, id) = (claims.tenant, claims.key);
+        let key = self.by_id.get(id, async || store.tenant(tenant).api_key(id).await).await?;
+        let key = key.filter(|key| key.tenant == tenant && key.admits(request.at, request.from));
+        let key = key.ok_or(Error::Unproven)?;
+        let scopes = claims.scopes.into_iter().filter(|scope| key.scopes.contains(scope)).collect();
+        Ok(of_key(&key, scopes, None, request))
     }
 
-    fn remember(&self, hash: [u8; 32], asked: Instant, key: &ApiKey) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+    async fn foreign(
+        &self,
+        store: &Store,
+        shown: &str,
+        signed: (&str, &str),
+        request: &Request,
+    ) -> Result<Caller, Error> {
+        let known = self.issuers.claims(shown, signed).await.ok_or(Error::Unproven)?;
+        let tenant = known.tenant;
+        let is_there = async || {
+            let tenant = store.system().tenant(tenant).await?;
+            Ok(tenant.is_some_and(|tenant| !tenant.suspended))
+        };
+        if !self.tenants.get(tenant, is_there).await? {
+            return Err(Error::Unproven);
+        }
+        let actor = request.actor(ActorKind::User, known.who.clone());
+        Ok(Caller { tenant, actor, scopes: known.scopes, key: None, purse: format!("user:{}", known.who) })
+    }
+}
+
+fn of_key(key: &ApiKey, scopes: Vec<Scope>, itself: Option<ApiKeyId>, request: &Request) -> Caller {
+    let actor = request.actor(ActorKind::ApiKey, key.id.to_string());
+    Caller { tenant: key.tenant, actor, scopes, key: itself, purse: format!("key:{}", key.id) }
+}
+
+/// What the store said within the last moment.
+struct Recent<K, V>(Mutex<HashMap<K, (Instant, V)>>);
+
+impl<K, V> Default for Recent<K, V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Hash + Eq, V: Clone> Recent<K, V> {
+    async fn get<F>(&self, key: K, ask: impl FnOnce() -> F) -> Result<V, Error>
+    where
+        F: Future<Output = Result<V, store::Error>>,
+    {
+        let asked = Instant::now();
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some((since, value)) = known
+            && asked.duration_since(since) < REMEMBERED
+        {
+            return Ok(value);
+        }
+        let value = ask().await?;
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST {
             known.clear();
         }
-        known.insert(hash, (asked, key.clone()));
+        known.insert(key, (asked, value.clone()));
+        Ok(value)
     }
 }
 

@@ -1,11 +1,11 @@
 //! Who asks, on whose behalf, and what that one may do. There is no "current user": every use case is given its caller.
 
 use domain::{Scope, TenantId};
-use store::Actor;
+use store::{Actor, ApiKeyId};
 
 use super::Error;
 
-/// Somebody whose key was good.
+/// Somebody whose key or token was good.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     /// Whose data it may see.
@@ -14,6 +14,10 @@ pub(crate) struct Caller {
     pub(crate) actor: Actor,
     /// What it may do; nothing else.
     pub(crate) scopes: Vec<Scope>,
+    /// The key it came with; absent where it came with a token.
+    pub(crate) key: Option<ApiKeyId>,
+    /// Whose requests are counted together.
+    pub(crate) purse: String,
 }
 
 impl Caller {

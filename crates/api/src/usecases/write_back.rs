@@ -106,6 +106,12 @@ impl Site {
             None => deed,
         };
         let mut tx = self.mirror.begin().await?;
+        // Whoever was held up for very long finds it given to somebody else.
+        if let Some(claim) = self.claim
+            && !tx.holds_claim(claim).await?
+        {
+            return Err(Error::Running);
+        }
         let begun = tx.audit_begin(deed.on(self.instance.id));
         tx.commit().await?;
         Ok(begun)

@@ -9,8 +9,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Signals,
-    options::{AllOptions, WorkerOptions},
+    Signals, issuers,
+    options::{AllOptions, ApiOptions, WorkerOptions},
 };
 use crate::{config::Surroundings, exit::Failed, telemetry, wire_up::House};
 
@@ -50,7 +50,7 @@ impl Fleet {
         applications: Option<worker::Applications>,
     ) -> Result<Addresses, Failed> {
         let gateway = self.gateway(options.gateway.gateway_listen).await?;
-        let api = self.api(options.api.api_listen).await?;
+        let api = self.api(&options.api).await?;
         let metrics = self.metrics(options.metrics.metrics_listen).await?;
         self.worker(&options.worker, applications);
         self.scheduler();
@@ -71,19 +71,32 @@ impl Fleet {
         Ok(address)
     }
 
-    pub(super) async fn api(&mut self, address: SocketAddr) -> Result<SocketAddr, Failed> {
-        let listener = Listener::bind(address).await?;
+    pub(super) async fn api(&mut self, options: &ApiOptions) -> Result<SocketAddr, Failed> {
+        let gate = self.gate(options).await?;
+        let listener = Listener::bind(options.api_listen).await?;
         let address = listener.local_addr();
         let api = api::Api {
             listener,
             store: self.house.store.clone(),
             producer: self.house.producer.clone(),
             clients: self.house.clients.clone(),
-            readiness: self.readiness(),
+            // Without Redis it still reads, only not as fast, and does not count.
+            readiness: self.store_answers(),
+            gate,
         };
         self.spawn("the api", api::serve(api, self.shutdown.clone()));
         tracing::info!(%address, "the api answers");
         Ok(address)
+    }
+
+    async fn gate(&self, options: &ApiOptions) -> Result<api::Gate, Failed> {
+        let rates = api::Rates { key: options.rate_per_key, tenant: options.rate_per_tenant, ..api::Rates::default() };
+        let queue::Config { url, prefix } = &self.house.queues;
+        let mut gate = api::Gate::new(url, prefix, rates).map_err(Failed::configuration)?;
+        if let Some(file) = &options.issuers_file {
+            gate.issuers = issuers::read(file, &self.house.store, &self.house.insecure).await?;
+        }
+        Ok(gate)
     }
 
     pub(super) async fn metrics(&mut self, address: SocketAddr) -> Result<SocketAddr, Failed> {
@@ -144,17 +157,19 @@ impl Fleet {
     }
 
     fn readiness(&self) -> Readiness {
-        let (store, producer) = (self.house.store.clone(), self.house.producer.clone());
-        Readiness::new()
-            .until(self.shutdown.clone())
-            .check("postgresql", move || {
-                let store = store.clone();
-                async move { store.ping().await.map_err(|error| error.to_string()) }
-            })
-            .check("redis", move || {
-                let producer = producer.clone();
-                async move { producer.ping().await.map_err(|error| error.to_string()) }
-            })
+        let producer = self.house.producer.clone();
+        self.store_answers().check("redis", move || {
+            let producer = producer.clone();
+            async move { producer.ping().await.map_err(|error| error.to_string()) }
+        })
+    }
+
+    fn store_answers(&self) -> Readiness {
+        let store = self.house.store.clone();
+        Readiness::new().until(self.shutdown.clone()).check("postgresql", move || {
+            let store = store.clone();
+            async move { store.ping().await.map_err(|error| error.to_string()) }
+        })
     }
 
     fn spawn<E: std::fmt::Display>(

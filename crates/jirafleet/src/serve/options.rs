@@ -1,6 +1,6 @@
 //! What each process can be told by flag or variable.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
 use queue::QueueName;
@@ -21,6 +21,25 @@ pub(crate) struct ApiOptions {
     /// Where the interfaces are.
     #[arg(long, env = "JIRAFLEET_API_LISTEN", default_value = "127.0.0.1:8081", value_name = "ADDR")]
     pub(crate) api_listen: SocketAddr,
+    /// Others whose tokens count: a JSON file, see docs/api.md.
+    #[arg(long, env = "JIRAFLEET_ISSUERS_FILE", value_name = "FILE")]
+    pub(crate) issuers_file: Option<PathBuf>,
+    /// Requests a minute that one key may make.
+    #[arg(long, env = "JIRAFLEET_RATE_PER_KEY", default_value_t = 6_000, value_name = "REQUESTS",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rate_per_key: u32,
+    /// Requests a minute that one tenant may make.
+    #[arg(long, env = "JIRAFLEET_RATE_PER_TENANT", default_value_t = 30_000, value_name = "REQUESTS",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rate_per_tenant: u32,
+}
+
+impl ApiOptions {
+    /// The usual ones.
+    pub(crate) fn at(api_listen: SocketAddr) -> Self {
+        let api::Rates { key: rate_per_key, tenant: rate_per_tenant, .. } = api::Rates::default();
+        Self { api_listen, issuers_file: None, rate_per_key, rate_per_tenant }
+    }
 }
 
 /// The worker's own options.

@@ -1,5 +1,5 @@
 //! The keys of the whole house: peppers. They are made once and stay, whichever master key seals them, because nothing
-//! that was hashed with them can be hashed again.
+//! that was hashed with them can be hashed again. Beside them the seed of the keys that sign our own tokens.
 
 use std::{
     collections::HashMap,
@@ -19,12 +19,16 @@ pub(super) struct House {
     pub(super) token_pepper: Key,
     pub(super) audit_seal: Key,
     pub(super) cursor_seal: Key,
+    pub(super) signing_seed: Key,
 }
 
 const EMAIL: &str = "e-mail-pepper";
 const TOKEN: &str = "token-pepper";
 const AUDIT: &str = "audit-seal";
 const CURSOR: &str = "cursor-seal";
+const SIGNING: &str = "signing-seed";
+
+const ALL: [&str; 5] = [EMAIL, TOKEN, AUDIT, CURSOR, SIGNING];
 
 pub(super) fn place(name: &str) -> Place<'_> {
     Place { column: "house_keys.key_sealed", tenant: TenantId(Uuid::nil()), row: name.as_bytes() }
@@ -41,13 +45,14 @@ impl Keys {
         {
             ring = Ring::of(&master);
         }
-        if [EMAIL, TOKEN, AUDIT, CURSOR].iter().any(|name| !held.contains_key(*name)) {
+        if ALL.iter().any(|name| !held.contains_key(*name)) {
             make(connection, &ring).await?;
             held = read(connection).await?;
         }
         let mut open = |name: &str| ring.unwrap(&place(name), &held.remove(name).ok_or(Error::NotFound("house key"))?);
         let (email_pepper, token_pepper) = (open(EMAIL)?, open(TOKEN)?);
-        let house = House { email_pepper, token_pepper, audit_seal: open(AUDIT)?, cursor_seal: open(CURSOR)? };
+        let (audit_seal, cursor_seal, signing_seed) = (open(AUDIT)?, open(CURSOR)?, open(SIGNING)?);
+        let house = House { email_pepper, token_pepper, audit_seal, cursor_seal, signing_seed };
         Ok(Self { master: master.clone(), ring: RwLock::new(Arc::new(ring)), house, data: Mutex::new(HashMap::new()) })
     }
 }
@@ -63,7 +68,7 @@ async fn read(connection: &mut PgConnection) -> Result<HashMap<String, Wrapped>,
 async fn make(connection: &mut PgConnection, ring: &Ring) -> Result<(), Error> {
     let email = ring.old_email_pepper().unwrap_or_else(fresh);
     let (mut names, mut keks, mut texts) = (Vec::new(), Vec::new(), Vec::new());
-    for (name, key) in [(EMAIL, email), (TOKEN, fresh()), (AUDIT, fresh()), (CURSOR, fresh())] {
+    for (name, key) in [(EMAIL, email), (TOKEN, fresh()), (AUDIT, fresh()), (CURSOR, fresh()), (SIGNING, fresh())] {
         let wrapped = ring.wrap(&place(name), &key)?;
         names.push(name);
         keks.push(wrapped.kek);
