@@ -13,6 +13,8 @@ readonly EXAMPLES=${EXAMPLES:-300}
 readonly LOGS=$HOME_OF_TESTS/rest
 DATA=$(mktemp -d /tmp/jirafleet-rest.XXXXXX)
 readonly DATA
+# Private servers run as an account of their own, which must get through.
+chmod 711 "$DATA"
 PIDS=()
 
 give_up() {
