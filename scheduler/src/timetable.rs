@@ -40,7 +40,7 @@ pub(crate) const TIMETABLE: &[Line] = &[
         name: "sweep",
         cron: "15/30 * * * * *",
         every: Every::Fleet(Duration::from_secs(300)),
-        at_start: AtStart::Everyone,
+        first: First::AtOnce,
         job: |_fleet| Job::Sweep,
     },
     Line {
