@@ -64,7 +64,7 @@ tenant() {
     printf '%s' "${token#* }" >"$DATA/$name.token"
     "$PROGRAM" tenant create "$name" >&2
     "$PROGRAM" instance add "$name" --tenant "$name" --site "http://127.0.0.1:$port" --email "${token%% *}" \
-        --token-file "$DATA/$name.token" --requests-per-minute 600000 >>"$LOGS/$name.log" 2>&1
+        --token-file "$DATA/$name.token" --requests-per-minute 60000 >>"$LOGS/$name.log" 2>&1
     "$PROGRAM" backfill "$name" --follow >>"$LOGS/$name.log" 2>&1
     "$PROGRAM" apikey create tests --tenant "$name" --environment test \
         --scope issues:read,issues:write,sync:read,audit:read >"$DATA/$name.key"

@@ -21,10 +21,13 @@ const READING: &[&str] = &[
     "apikey list",
     "audit query",
     "audit verify",
+    "completion",
+    "config show",
     "dead list",
     "dead show",
     "demo",
     "dev",
+    "doctor",
     "gateway",
     "instance list",
     "instance show",
@@ -32,12 +35,14 @@ const READING: &[&str] = &[
     "jobs list",
     "jobs show",
     "keys list",
+    "man",
     "migrate down",
     "migrate status",
     "migrate up",
     "openapi",
     "queue pauses",
     "queue status",
+    "schedule list",
     "scheduler",
     "seed",
     "simulate",
@@ -119,9 +124,9 @@ async fn every_command_that_changes_something_is_in_the_log() {
     operator.runs("webhook verify", &["acme"], "webhook.verify").await;
     operator.runs("webhook refresh", &["acme"], "webhook.refresh").await;
     operator.runs("webhook rotate-secret", &["acme"], "webhook.register").await;
-    operator.runs("webhook remove", &["acme"], "webhook.remove").await;
+    operator.runs("webhook remove", &["acme", "--yes"], "webhook.remove").await;
     operator.runs("apikey create", &["ci", "--tenant", "acme", "--scope", "issues:read"], "apikey.create").await;
-    operator.runs("apikey revoke", &["ci", "--tenant", "acme"], "apikey.revoke").await;
+    operator.runs("apikey revoke", &["ci", "--tenant", "acme", "--yes"], "apikey.revoke").await;
     operator.runs("keys rotate", &["--data-keys", "--tenant", "acme"], "keys.rotate").await;
     operator.runs("instance pause", &["acme"], "instance.pause").await;
     operator.runs("instance resume", &["acme"], "instance.resume").await;
@@ -151,7 +156,7 @@ async fn jobs(fleet: &TestFleet, operator: &mut Operator) {
     let delayed: serde_json::Value = serde_json::from_str(listed.lines().next().unwrap()).unwrap();
     operator.runs("jobs retry", &[delayed["id"].as_str().unwrap()], "jobs.retry").await;
     let first = enqueue(fleet, Job::SyncDirectory { instance }).await;
-    operator.runs("jobs cancel", &[&first], "jobs.cancel").await;
+    operator.runs("jobs cancel", &[&first, "--yes"], "jobs.cancel").await;
     let second = enqueue(fleet, Job::KeepWebhook { instance }).await;
     operator.runs("jobs discard", &[&second, "--yes"], "jobs.discard").await;
     for issue in [7, 8] {
