@@ -17,6 +17,7 @@ mod crash;
 mod day;
 mod demo;
 mod doctor;
+mod health;
 mod hostile;
 mod hot;
 mod identity;

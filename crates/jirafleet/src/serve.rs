@@ -81,35 +81,35 @@ pub(crate) struct DevArgs {
 }
 
 pub(crate) async fn gateway(args: GatewayArgs) -> Result<(), Failed> {
-    let mut fleet = Fleet::open(&args.surroundings, 4).await?;
+    let mut fleet = Fleet::open("gateway", &args.surroundings, 4).await?;
     fleet.gateway(args.gateway.gateway_listen).await?;
     fleet.metrics(args.metrics.metrics_listen).await?;
     fleet.until_signal().await
 }
 
 pub(crate) async fn worker(args: WorkerArgs) -> Result<(), Failed> {
-    let mut fleet = Fleet::open(&args.surroundings, args.worker.connections()).await?;
+    let mut fleet = Fleet::open("worker", &args.surroundings, args.worker.connections()).await?;
     fleet.worker(&args.worker, None);
     fleet.metrics(args.metrics.metrics_listen).await?;
     fleet.until_signal().await
 }
 
 pub(crate) async fn scheduler(args: SchedulerArgs) -> Result<(), Failed> {
-    let mut fleet = Fleet::open(&args.surroundings, 2).await?;
+    let mut fleet = Fleet::open("scheduler", &args.surroundings, 2).await?;
     fleet.scheduler();
     fleet.metrics(args.metrics.metrics_listen).await?;
     fleet.until_signal().await
 }
 
 pub(crate) async fn api(args: ApiArgs) -> Result<(), Failed> {
-    let mut fleet = Fleet::open(&args.surroundings, 4).await?;
+    let mut fleet = Fleet::open("api", &args.surroundings, 4).await?;
     fleet.api(&args.api).await?;
     fleet.metrics(args.metrics.metrics_listen).await?;
     fleet.until_signal().await
 }
 
 pub(crate) async fn all(args: AllArgs) -> Result<(), Failed> {
-    let mut fleet = Fleet::open(&args.surroundings, args.options.worker.connections() + 6).await?;
+    let mut fleet = Fleet::open("all", &args.surroundings, args.options.worker.connections() + 6).await?;
     fleet.everything(&args.options, None).await?;
     fleet.until_signal().await
 }

@@ -32,9 +32,18 @@ pub(crate) fn start_metrics() -> Result<PrometheusHandle, Failed> {
         .map_err(Failed::bug)?;
     let handle = builder.install_recorder().map_err(Failed::bug)?;
     describe();
-    metrics::gauge!("jirafleet_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    metrics::gauge!("jirafleet_build_info", "version" => VERSION, "revision" => REVISION).set(1.0);
     Ok(handle)
 }
+
+/// The release.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The commit, where whoever built it said so.
+pub(crate) const REVISION: &str = match option_env!("JIRAFLEET_REVISION") {
+    Some(revision) => revision,
+    None => "unknown",
+};
 
 /// 0.1 and 5 are what is promised of webhooks: the alerts count by them.
 const SECONDS: [f64; 15] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 300.0];

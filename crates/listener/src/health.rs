@@ -22,12 +22,24 @@ const CHECK_WITHIN: Duration = Duration::from_secs(1);
 /// How long an answer is given again.
 const KEPT_FOR: Duration = Duration::from_millis(250);
 
+/// What runs here, for those who may know: the listener of figures tells it, those that face the world do not.
+#[derive(Clone, Debug, Serialize)]
+pub struct About {
+    /// Which of the processes.
+    pub process: &'static str,
+    /// Its release.
+    pub version: &'static str,
+    /// The commit it was built from.
+    pub revision: &'static str,
+}
+
 type Ask = Box<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
 /// What must hold for a process to be ready. Without any check it always is.
 #[derive(Default)]
 pub struct Readiness {
     checks: Vec<(&'static str, Ask)>,
+    about: Option<About>,
 }
 
 impl Readiness {
@@ -45,6 +57,12 @@ impl Readiness {
     {
         self.checks.push((name, Box::new(move || ask().boxed())));
         self
+    }
+
+    /// Says at `/healthz` what runs here.
+    #[must_use]
+    pub fn telling(self, about: About) -> Self {
+        Self { about: Some(about), ..self }
     }
 
     /// Not ready any more as soon as the process is asked to stop, so that a load balancer looks elsewhere.
@@ -78,8 +96,18 @@ struct Report {
     checks: BTreeMap<&'static str, String>,
 }
 
+/// The body of a `/healthz` that tells what runs here.
+#[derive(Serialize)]
+struct Alive<'a> {
+    status: &'static str,
+    #[serde(flatten)]
+    about: &'a About,
+    up_s: u64,
+}
+
 struct Health {
     readiness: Readiness,
+    since: Instant,
     last: Mutex<Option<(Instant, Report)>>,
 }
 
@@ -100,8 +128,15 @@ impl Health {
 
 /// `GET /healthz` and `GET /readyz`.
 pub fn routes(readiness: Readiness) -> Router {
-    let health = Arc::new(Health { readiness, last: Mutex::new(None) });
-    Router::new().route("/healthz", get(async || "ok\n")).route("/readyz", get(readyz)).with_state(health)
+    let health = Arc::new(Health { readiness, since: Instant::now(), last: Mutex::new(None) });
+    Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz)).with_state(health)
+}
+
+async fn healthz(State(health): State<Arc<Health>>) -> Response {
+    match &health.readiness.about {
+        Some(about) => Json(Alive { status: "ok", about, up_s: health.since.elapsed().as_secs() }).into_response(),
+        None => "ok\n".into_response(),
+    }
 }
 
 async fn readyz(State(health): State<Arc<Health>>) -> Response {

@@ -3,7 +3,10 @@
 use std::{future::Future, net::SocketAddr, time::Duration};
 
 use axum::{Router, routing::get};
-use listener::{Listener, health::Readiness};
+use listener::{
+    Listener,
+    health::{About, Readiness},
+};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -15,12 +18,23 @@ use super::{
 use crate::{config::Surroundings, exit::Failed, telemetry, wire_up::House};
 
 /// Processes that run in this one, until the first of them ends or a signal comes.
+///
+/// They end in this order: first nothing is ready any more, so that load balancers look elsewhere; then all that asks for work
+/// or does it ends what it is at; then health and figures, which tell of that; then connections.
 pub(crate) struct Fleet {
     house: House,
     figures: PrometheusHandle,
-    shutdown: CancellationToken,
+    /// What asks for work or does it.
     running: JoinSet<Result<(), Failed>>,
+    shutdown: CancellationToken,
+    /// What tells of it.
+    watching: JoinSet<Result<(), Failed>>,
+    watched: CancellationToken,
+    process: &'static str,
 }
+
+/// How long connections may take to be closed in good order.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// Where the processes listen, once they do.
 pub(crate) struct Addresses {
@@ -30,13 +44,30 @@ pub(crate) struct Addresses {
 }
 
 impl Fleet {
-    pub(super) async fn open(surroundings: &Surroundings, connections: u32) -> Result<Self, Failed> {
-        Self::new(House::open(&surroundings.resolve()?, connections).await?)
+    pub(super) async fn open(
+        process: &'static str,
+        surroundings: &Surroundings,
+        connections: u32,
+    ) -> Result<Self, Failed> {
+        Ok(Self::new(House::open(&surroundings.resolve()?, connections).await?)?.called(process))
     }
 
     pub(crate) fn new(house: House) -> Result<Self, Failed> {
         let figures = telemetry::start_metrics()?;
-        Ok(Self { house, figures, shutdown: CancellationToken::new(), running: JoinSet::new() })
+        Ok(Self {
+            house,
+            figures,
+            running: JoinSet::new(),
+            shutdown: CancellationToken::new(),
+            watching: JoinSet::new(),
+            watched: CancellationToken::new(),
+            process: "all",
+        })
+    }
+
+    /// The same, known by this name.
+    pub(super) fn called(self, process: &'static str) -> Self {
+        Self { process, ..self }
     }
 
     /// The figures as Prometheus would read them now.
@@ -105,9 +136,9 @@ impl Fleet {
         let figures = self.figures.clone();
         let routes = Router::new()
             .route("/metrics", get(move || std::future::ready(figures.render())))
-            .merge(listener::health::routes(self.readiness()));
-        let shutdown = self.shutdown.clone();
-        self.running.spawn(async move {
+            .merge(listener::health::routes(self.own_readiness()));
+        let shutdown = self.watched.clone();
+        self.watching.spawn(async move {
             listener::serve(listener, routes, shutdown).await;
             Ok(())
         });
@@ -117,8 +148,8 @@ impl Fleet {
 
     /// Histograms keep their samples until somebody drains them, whether or not Prometheus comes by.
     fn upkeep_of_figures(&mut self) {
-        let (figures, shutdown) = (self.figures.clone(), self.shutdown.clone());
-        self.running.spawn(async move {
+        let (figures, shutdown) = (self.figures.clone(), self.watched.clone());
+        self.watching.spawn(async move {
             let mut tick = tokio::time::interval(Duration::from_secs(5));
             while shutdown.run_until_cancelled(tick.tick()).await.is_some() {
                 figures.run_upkeep();
@@ -172,6 +203,23 @@ impl Fleet {
         })
     }
 
+    /// Of the process as a whole, with what it is.
+    fn own_readiness(&self) -> Readiness {
+        let about = About { process: self.process, version: telemetry::VERSION, revision: telemetry::REVISION };
+        let readiness = self.readiness().telling(about);
+        if !matches!(self.process, "scheduler" | "all") {
+            return readiness;
+        }
+        let producer = self.house.producer.clone();
+        readiness.check("lead", move || {
+            let producer = producer.clone();
+            async move {
+                let lead = producer.leader().await.map_err(|error| error.to_string())?;
+                lead.leader.map(|_| ()).ok_or_else(|| "no scheduler leads".to_owned())
+            }
+        })
+    }
+
     fn spawn<E: std::fmt::Display>(
         &mut self,
         what: &'static str,
@@ -189,6 +237,7 @@ impl Fleet {
         let first = tokio::select! {
             () = signals.next() => Ok(()),
             Some(ended) = self.running.join_next() => flatten(ended),
+            Some(ended) = self.watching.join_next() => flatten(ended),
         };
         tokio::select! {
             stopped = self.stop() => first.and(stopped),
@@ -203,6 +252,14 @@ impl Fleet {
         while let Some(ended) = self.running.join_next().await {
             result = result.and(flatten(ended));
         }
+        self.watched.cancel();
+        while let Some(ended) = self.watching.join_next().await {
+            result = result.and(flatten(ended));
+        }
+        if tokio::time::timeout(GOODBYE, self.house.store.close()).await.is_err() {
+            tracing::debug!("connections to PostgreSQL were cut");
+        }
+        tracing::info!("all has ended in good order");
         result
     }
 }
