@@ -50,7 +50,7 @@ impl Verdict {
         }
     }
 
-    fn status(self) -> StatusCode {
+    pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::Taken | Self::Ignored => StatusCode::ACCEPTED,
             Self::Duplicate => StatusCode::OK,

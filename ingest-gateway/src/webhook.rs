@@ -10,6 +10,8 @@ use chrono::Utc;
 use domain::{InstanceId, WebhookEvent};
 use queue::{Job, Producer};
 use store::Store;
+use tracing::Instrument;
+use uuid::Uuid;
 
 use crate::{
     Limits,
@@ -41,7 +43,19 @@ pub(crate) async fn receive(
 ) -> Verdict {
     let began = Instant::now();
     let name = name.map_or_else(|_| String::new(), |Path(name)| name);
-    let verdict = gate.judge(&name, request).await.unwrap_or_else(|refusal| refusal);
+    let span = tracing::info_span!(
+        "webhook",
+        otel.kind = "server",
+        request.id = %Uuid::now_v7(),
+        instance.id = tracing::field::Empty,
+        http.response.status_code = tracing::field::Empty,
+    );
+    trace_context::go_on(&span, request.headers().get("traceparent").and_then(|parent| parent.to_str().ok()));
+    let verdict = gate.judge(&name, request).instrument(span.clone()).await.unwrap_or_else(|refusal| refusal);
+    span.record("http.response.status_code", verdict.status().as_u16());
+    span.in_scope(|| {
+        tracing::debug!(verdict = verdict.name(), duration_ms = began.elapsed().as_millis(), "a webhook was judged");
+    });
     metrics::counter!("jirafleet_webhooks_received_total", "verdict" => verdict.name()).increment(1);
     metrics::histogram!("jirafleet_webhook_ack_seconds", "verdict" => verdict.name()).record(began.elapsed());
     verdict
@@ -64,6 +78,7 @@ impl Gate {
         let body = self.reader.read(&head.headers, body).await.map_err(Verdict::Unread)?;
         let claimed = Proof::of(&head.headers);
         let sender = self.prove(name, &claimed, &body.bytes).await?;
+        tracing::Span::current().record("instance.id", tracing::field::display(sender.instance));
         self.heard.note(&self.producer, sender.instance);
         let event = understand(body.bytes.clone()).await?;
         drop(body);

@@ -24,7 +24,7 @@ fn depends_on(krate: &str) -> Vec<String> {
 
 const PROCESSES: [&str; 4] = ["ingest-gateway", "scheduler", "worker", "crates/api"];
 
-const ROOMS: [&str; 16] = [
+const ROOMS: [&str; 17] = [
     "crates/domain",
     "crates/jira",
     "crates/jwks",
@@ -34,6 +34,7 @@ const ROOMS: [&str; 16] = [
     "crates/servers",
     "crates/simulator",
     "crates/store",
+    "crates/trace-context",
     "crates/way-in",
     "entity",
     "ingest-gateway",
@@ -80,6 +81,7 @@ fn the_ground_depends_on_nothing_of_ours() {
         "crates/listener",
         "crates/redis-door",
         "crates/jwks",
+        "crates/trace-context",
     ] {
         for ours in ["domain", "queue", "jira", "store", "entity", "simulator", "worker"] {
             assert!(!depends_on(room).iter().any(|name| name == ours), "{room} depends on {ours}");

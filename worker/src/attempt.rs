@@ -5,21 +5,39 @@
 use std::{sync::Arc, time::Instant};
 
 use apalis::prelude::{BoxDynError, Data};
-use queue::{Envelope, Outcome};
-use tracing::Instrument;
+use queue::{Envelope, Outcome, QueueName};
+use tracing::{Instrument, Span, field::Empty};
 
 use crate::{context::Context, dispatch, failure};
 
 /// Runs one job. Never fails: every failure is an outcome.
 pub(crate) async fn attempt(envelope: Envelope, context: Data<Arc<Context>>) -> Result<Outcome, BoxDynError> {
+    let queue = envelope.job.policy().queue;
     let span = tracing::info_span!(
         "attempt",
+        otel.name = name(queue),
+        otel.kind = "consumer",
+        otel.status_code = Empty,
+        messaging.system = "redis",
+        messaging.operation.type = "process",
+        messaging.destination.name = queue.as_str(),
         job.kind = envelope.job.kind(),
         job.id = %envelope.id,
-        job.attempt = envelope.attempt,
+        job.attempt = envelope.attempt + 1,
+        tenant.id = Empty,
         instance.id = %envelope.job.instance(),
     );
+    trace_context::go_on(&span, envelope.trace_parent.as_deref());
     Ok(settled(&context, &envelope).instrument(span).await)
+}
+
+/// As OpenTelemetry names what takes messages.
+fn name(queue: QueueName) -> &'static str {
+    match queue {
+        QueueName::Live => "process live",
+        QueueName::Bulk => "process bulk",
+        QueueName::Upkeep => "process upkeep",
+    }
 }
 
 async fn settled(context: &Context, envelope: &Envelope) -> Outcome {
@@ -32,6 +50,9 @@ async fn settled(context: &Context, envelope: &Envelope) -> Outcome {
     };
     failure::remember(context, envelope, &outcome).await;
     metrics::histogram!("jirafleet_job_duration_seconds", "kind" => kind).record(began.elapsed().as_secs_f64());
+    if matches!(outcome, Outcome::Retry { .. } | Outcome::GiveUp { .. }) {
+        Span::current().record("otel.status_code", "ERROR");
+    }
     match &outcome {
         Outcome::Retry { error, .. } => tracing::warn!(error, "the attempt failed"),
         // The queue logs what it buries.

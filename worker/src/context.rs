@@ -67,6 +67,11 @@ impl Site {
     }
 }
 
+/// From here on, the attempt's log lines and its span say whose work it is.
+fn note(instance: &Instance) {
+    tracing::Span::current().record("tenant.id", tracing::field::display(instance.tenant));
+}
+
 impl Context {
     pub(crate) fn new(store: Store, producer: Producer, clients: Clients, options: &Options) -> Self {
         let (settling, applications) = (options.settling, options.applications.clone());
@@ -79,10 +84,12 @@ impl Context {
         let slot = self.slot(id);
         let mut slot = slot.lock().await;
         if let Some((_, site)) = slot.as_ref().filter(|(since, _)| since.elapsed() < REMEMBERED) {
+            note(&site.instance);
             return Ok(Some(site.clone()));
         }
         *slot = None;
         let Some(instance) = self.active(id).await? else { return Ok(None) };
+        note(&instance);
         let site = Arc::new(self.open(instance).await?);
         *slot = Some((Instant::now(), site.clone()));
         Ok(Some(site))

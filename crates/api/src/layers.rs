@@ -14,7 +14,10 @@ use axum::{
 use chrono::Utc;
 use domain::Scope;
 use secrecy::{ExposeSecret, SecretString};
-use tracing::Instrument;
+use tracing::{
+    Instrument, Span,
+    field::{Empty, display},
+};
 use uuid::Uuid;
 
 use crate::{
@@ -40,19 +43,30 @@ pub(crate) async fn around(State(house): State<House>, mut request: Request, nex
     let place = if matches!(*request.method(), Method::GET | Method::HEAD) { Place::Address } else { Place::Body };
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let begun = Instant::now();
-    let span = tracing::info_span!("request", request.id = %asked.id, http.route = %route);
+    let span = tracing::info_span!(
+        "request",
+        otel.kind = "server",
+        request.id = %asked.id,
+        http.route = %route,
+        http.response.status_code = Empty,
+        tenant.id = Empty,
+        user.id = Empty,
+    );
+    let parent = request.headers().get("traceparent").and_then(|parent| parent.to_str().ok());
+    trace_context::go_on(&span, parent);
     let (key, length) = (bearer(request.headers()), announced(request.headers()));
     let mut taken = None;
     let mut response = async {
         match admitted(&house, key.as_ref(), length, &asked, &mut taken).await {
             Ok(caller) => {
+                Span::current().record("tenant.id", display(caller.tenant)).record("user.id", &caller.actor.id);
                 request.extensions_mut().insert(caller);
                 in_time(place, next.run(request)).await
             }
             Err(problem) => problem.into_response(),
         }
     }
-    .instrument(span)
+    .instrument(span.clone())
     .await;
     if let Some(Raised(problem)) = response.extensions_mut().remove::<Raised>() {
         if let Problem::Said(Error::Broken(why)) = &*problem {
@@ -60,6 +74,8 @@ pub(crate) async fn around(State(house): State<House>, mut request: Request, nex
         }
         response = problem.answer(&asked.id, place);
     }
+    span.record("http.response.status_code", response.status().as_u16());
+    span.in_scope(|| tracing::debug!(duration_ms = begun.elapsed().as_millis(), "a request was answered"));
     let outcome = response.status().as_u16().to_string();
     let seconds = begun.elapsed().as_secs_f64();
     metrics::histogram!("jirafleet_api_request_duration_seconds", "route" => route, "outcome" => outcome)

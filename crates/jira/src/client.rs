@@ -176,7 +176,21 @@ impl Client {
             }
             self.inner.budget.admit(request.endpoint, self.priority).await.map_err(Failure::Final)?;
             let (begun, route) = (Instant::now(), request.route());
+            let span = tracing::debug_span!(
+                "jira",
+                otel.name = route,
+                otel.kind = "client",
+                otel.status_code = tracing::field::Empty,
+                http.request.method = %request.method(),
+                url.template = route,
+                http.response.status_code = tracing::field::Empty,
+            );
             let result = self.signed(request).await;
+            match &result {
+                Ok(answer) => span.record("http.response.status_code", answer.status.as_u16()),
+                Err(_) => span.record("otel.status_code", "ERROR"),
+            };
+            drop(span);
             let duration = begun.elapsed().as_secs_f64();
             metrics::histogram!("jirafleet_jira_request_duration_seconds", "route" => route).record(duration);
             let outcome = answer::outcome(&result);

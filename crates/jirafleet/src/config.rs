@@ -74,6 +74,9 @@ pub(crate) struct MetricsArgs {
     /// Where /metrics, /healthz and /readyz are answered.
     #[arg(long, env = "JIRAFLEET_METRICS_LISTEN", default_value = "127.0.0.1:9091", value_name = "ADDR")]
     pub(crate) metrics_listen: SocketAddr,
+    /// A collector of OpenTelemetry, as in http://127.0.0.1:4318, to which spans are sent over OTLP; none are unless given.
+    #[arg(long, env = "JIRAFLEET_OTLP_ENDPOINT", value_name = "URL")]
+    pub(crate) otlp_endpoint: Option<String>,
 }
 
 /// Everything resolved: what processes and chores are wired with.

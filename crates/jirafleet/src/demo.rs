@@ -142,7 +142,7 @@ fn options(args: &Args) -> AllOptions {
             lease: 30,
             grace: 25,
         },
-        metrics: MetricsArgs { metrics_listen: args.metrics_listen },
+        metrics: MetricsArgs { metrics_listen: args.metrics_listen, otlp_endpoint: None },
     }
 }
 

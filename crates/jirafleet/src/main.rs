@@ -109,8 +109,7 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    telemetry::start_logs(cli.verbose, cli.command.is_process());
-    match start(cli.command, &matches) {
+    match watched(cli, &matches) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => {
             failed.print();
@@ -137,13 +136,30 @@ fn definitions() -> clap::Command {
     command
 }
 
+/// Runs the command, with what tells of it.
+fn watched(cli: Cli, matches: &ArgMatches) -> Result<(), Failed> {
+    let (process, metrics) = cli.command.process().unzip();
+    let collector = metrics.and_then(|metrics| metrics.otlp_endpoint.as_deref());
+    let spans = telemetry::start_logs(cli.verbose, process, collector)?;
+    let result = start(cli.command, matches);
+    if let Some(spans) = spans {
+        spans.flush();
+    }
+    result
+}
+
 impl Command {
     /// Processes tell what they do as they go; chores speak only when something is wrong.
-    fn is_process(&self) -> bool {
-        matches!(
-            self,
-            Self::Dev(_) | Self::Gateway(_) | Self::Worker(_) | Self::Scheduler(_) | Self::Api(_) | Self::All(_)
-        )
+    fn process(&self) -> Option<(&'static str, &config::MetricsArgs)> {
+        match self {
+            Self::Dev(args) => Some(("dev", &args.options.metrics)),
+            Self::Gateway(args) => Some(("gateway", &args.metrics)),
+            Self::Worker(args) => Some(("worker", &args.metrics)),
+            Self::Scheduler(args) => Some(("scheduler", &args.metrics)),
+            Self::Api(args) => Some(("api", &args.metrics)),
+            Self::All(args) => Some(("all", &args.options.metrics)),
+            _ => None,
+        }
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) struct GatewayArgs {
     #[command(flatten)]
     gateway: GatewayOptions,
     #[command(flatten)]
-    metrics: MetricsArgs,
+    pub(crate) metrics: MetricsArgs,
 }
 
 #[derive(Args)]
@@ -37,7 +37,7 @@ pub(crate) struct WorkerArgs {
     #[command(flatten)]
     worker: WorkerOptions,
     #[command(flatten)]
-    metrics: MetricsArgs,
+    pub(crate) metrics: MetricsArgs,
 }
 
 #[derive(Args)]
@@ -45,7 +45,7 @@ pub(crate) struct SchedulerArgs {
     #[command(flatten)]
     surroundings: Surroundings,
     #[command(flatten)]
-    metrics: MetricsArgs,
+    pub(crate) metrics: MetricsArgs,
 }
 
 #[derive(Args)]
@@ -55,7 +55,7 @@ pub(crate) struct ApiArgs {
     #[command(flatten)]
     api: ApiOptions,
     #[command(flatten)]
-    metrics: MetricsArgs,
+    pub(crate) metrics: MetricsArgs,
 }
 
 #[derive(Args)]
@@ -63,7 +63,7 @@ pub(crate) struct AllArgs {
     #[command(flatten)]
     surroundings: Surroundings,
     #[command(flatten)]
-    options: AllOptions,
+    pub(crate) options: AllOptions,
 }
 
 #[derive(Args)]
@@ -77,7 +77,7 @@ pub(crate) struct DevArgs {
     #[command(flatten)]
     atlassian: AtlassianArgs,
     #[command(flatten)]
-    options: AllOptions,
+    pub(crate) options: AllOptions,
 }
 
 pub(crate) async fn gateway(args: GatewayArgs) -> Result<(), Failed> {

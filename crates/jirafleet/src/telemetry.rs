@@ -1,28 +1,50 @@
-//! Logs on stderr and figures for Prometheus.
+//! Logs on stderr, figures for Prometheus, and spans for a collector if there is one.
+
+mod logs;
+mod spans;
 
 use std::io::IsTerminal;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing_subscriber::{
+    EnvFilter, Layer, Registry,
+    fmt::{self, format::JsonFields},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 use crate::exit::Failed;
+use logs::{Discreet, Flat};
+pub(crate) use spans::Spans;
 
-/// Starts logging: for people on a terminal, JSON otherwise.
-pub(crate) fn start_logs(verbose: u8, is_process: bool) {
-    let default = match (verbose, is_process) {
-        (0, false) => "error",
-        (0, true) => "info,sqlx=warn",
+/// Starts logging: for people on a terminal, JSON otherwise. A process that is given a collector also sends spans to it.
+pub(crate) fn start_logs(
+    verbose: u8,
+    process: Option<&'static str>,
+    collector: Option<&str>,
+) -> Result<Option<Spans>, Failed> {
+    let default = match (verbose, process) {
+        (0, None) => "error",
+        (0, Some(_)) => "info,sqlx=warn",
         (1, _) => "debug,hyper=info,h2=info,sqlx=warn,reqwest=info,rustls=info",
         _ => "trace",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let spans = match (process, collector.filter(|collector| !collector.is_empty())) {
+        (Some(process), Some(collector)) => Some(Spans::start(process, collector)?),
+        _ => None,
+    };
     // Nobody is told when stderr cannot be written: the only place to tell is stderr.
-    let logs = fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
-    if std::io::stderr().is_terminal() {
-        logs.with_target(false).init();
+    let logs = fmt::layer::<Registry>().with_writer(Discreet).log_internal_errors(false);
+    let logs = if std::io::stderr().is_terminal() {
+        logs.with_target(false).with_filter(filter).boxed()
     } else {
-        logs.json().flatten_event(true).init();
-    }
+        logs.fmt_fields(JsonFields::new()).event_format(Flat).with_filter(filter).boxed()
+    };
+    let layers: Vec<_> =
+        [Some(logs), spans.as_ref().map(|spans| spans.layer().boxed())].into_iter().flatten().collect();
+    tracing_subscriber::registry().with(layers).init();
+    Ok(spans)
 }
 
 /// Starts counting; the handle renders what was counted.

@@ -118,6 +118,11 @@ impl Keys {
         format!("{}:touched:{instance}:{lane}", self.base)
     }
 
+    /// The traces of those who touched them since they were looked at.
+    pub(crate) fn traces(&self, instance: InstanceId, lane: Lane) -> String {
+        format!("{}:touched:{instance}:{lane}:traces", self.base)
+    }
+
     /// When each was looked at last, for as long as it rests after that.
     pub(crate) fn looks(&self, instance: InstanceId, lane: Lane) -> String {
         format!("{}:touched:{instance}:{lane}:looks", self.base)

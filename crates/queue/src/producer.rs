@@ -60,6 +60,18 @@ impl Enqueued {
     }
 }
 
+/// The span of a request for jobs, for as long as it is kept.
+pub(crate) fn sending(queue: QueueName, count: usize) -> tracing::Span {
+    tracing::debug_span!(
+        "send",
+        otel.kind = "producer",
+        messaging.system = "redis",
+        messaging.operation.type = "send",
+        messaging.destination.name = queue.as_str(),
+        messaging.batch.message_count = count,
+    )
+}
+
 /// Asks for jobs and looks at the queues. Cheap to clone; one connection that mends itself is shared by all clones.
 #[derive(Clone)]
 pub struct Producer {
@@ -108,7 +120,7 @@ impl Producer {
     /// Asks for a job after a delay.
     pub async fn enqueue_in(&self, job: Job, delay: Duration) -> Result<Enqueued, Error> {
         let queue = job.policy().queue;
-        let envelope = Envelope::new(job, Utc::now(), self.trace_parent.clone());
+        let envelope = Envelope::new(job, Utc::now(), self.trace_parent());
         let answers = self.add(queue, std::slice::from_ref(&envelope), delay).await?;
         answers.into_iter().next().ok_or_else(|| Error::Unreadable("Redis answered for no job".to_owned()))
     }
@@ -116,13 +128,13 @@ impl Producer {
     /// Asks for many, in few round trips; the answers are in the order of the jobs. On an error some may have been added:
     /// asking again adds no second ones.
     pub async fn enqueue_all(&self, jobs: Vec<Job>) -> Result<Vec<Enqueued>, Error> {
-        let now = Utc::now();
+        let (now, trace_parent) = (Utc::now(), self.trace_parent());
         let mut answers: Vec<Option<Enqueued>> = vec![None; jobs.len()];
         let mut waiting: [(Vec<usize>, Vec<Envelope>); 3] = Default::default();
         for (place, job) in jobs.into_iter().enumerate() {
             let (places, envelopes) = &mut waiting[job.policy().queue as usize];
             places.push(place);
-            envelopes.push(Envelope::new(job, now, self.trace_parent.clone()));
+            envelopes.push(Envelope::new(job, now, trace_parent.clone()));
         }
         for (queue, (places, envelopes)) in QueueName::ALL.into_iter().zip(&waiting) {
             // While Redis works at one step, the next one is written.
@@ -138,7 +150,7 @@ impl Producer {
     }
 
     async fn add(&self, queue: QueueName, envelopes: &[Envelope], delay: Duration) -> Result<Vec<Enqueued>, Error> {
-        let keys = self.keys(queue);
+        let (keys, _span) = (self.keys(queue), sending(queue, envelopes.len()));
         if delay.is_zero() && envelopes.iter().all(|envelope| envelope.job.policy().unique == Unique::Never) {
             return self.append(queue, envelopes).await;
         }
@@ -188,8 +200,9 @@ impl Producer {
         &self.keys[queue as usize]
     }
 
-    pub(crate) fn trace_parent(&self) -> Option<&String> {
-        self.trace_parent.as_ref()
+    /// The trace that was given, else the one of the span in which this is asked.
+    pub(crate) fn trace_parent(&self) -> Option<String> {
+        self.trace_parent.clone().or_else(trace_context::current)
     }
 
     /// Runs a script that may safely run twice.

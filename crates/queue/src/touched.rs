@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Envelope, Error, Job, Producer, QueueName,
     keys::Keys,
+    producer::sending,
     scripts::{RECORDS, RESTED, SETTLE_TOUCHED, TOUCH, TOUCHED},
     unique::UniqueKey,
 };
@@ -60,6 +61,8 @@ pub struct TouchedIssue {
 pub struct Touched {
     /// Oldest first.
     pub entries: Vec<TouchedIssue>,
+    /// The traces (`traceparent` of W3C) of those who touched issues of this lane since it was last settled.
+    pub traces: Vec<String>,
     instance: InstanceId,
     lane: Lane,
     /// By Redis' clock, in milliseconds.
@@ -88,19 +91,20 @@ pub struct TouchedLane<'a> {
 impl TouchedLane<'_> {
     /// Up to `n` issues (500 at most) whose first touch is longest ago. They stay until they are settled.
     pub async fn oldest(&self, n: usize) -> Result<Touched, Error> {
-        let (set, counts, _) = self.keys();
+        let (set, counts, _, traces) = self.keys();
         let mut script = TOUCHED.key(set);
-        script.key(counts).arg(n.min(RECORDS));
-        let (read_at, found): (u64, Vec<(i64, f64, String)>) = self.producer.run(&script).await?;
+        script.key(counts).key(traces).arg(n.min(RECORDS));
+        type Found = Vec<(i64, f64, String)>;
+        let (read_at, found, traces): (u64, Found, Vec<String>) = self.producer.run(&script).await?;
         let entries = found.into_iter().map(read).collect::<Option<_>>();
         let entries =
             entries.ok_or_else(|| Error::Unreadable("a touched issue has no valid time or count".to_owned()))?;
-        Ok(Touched { entries, instance: self.instance, lane: self.lane, read_at })
+        Ok(Touched { entries, traces, instance: self.instance, lane: self.lane, read_at })
     }
 
-    fn keys(&self) -> (String, String, String) {
-        let (keys, instance, lane) = (self.producer.keys(QueueName::Live), self.instance, self.lane);
-        (keys.touched(instance, lane), keys.counts(instance, lane), keys.looks(instance, lane))
+    fn keys(&self) -> (String, String, String, String) {
+        let (keys, of, lane) = (self.producer.keys(QueueName::Live), self.instance, self.lane);
+        (keys.touched(of, lane), keys.counts(of, lane), keys.looks(of, lane), keys.traces(of, lane))
     }
 }
 
@@ -128,10 +132,10 @@ impl Producer {
 
     /// Removes what was looked at; what was touched again since it was read rests, and is looked at once more.
     pub async fn settle_touched(&self, touched: &Touched) -> Result<Remaining, Error> {
-        let (set, counts, looks) = self.touched(touched.instance, touched.lane).keys();
+        let (set, counts, looks, traces) = self.touched(touched.instance, touched.lane).keys();
         let mut script = SETTLE_TOUCHED.key(set);
-        script.key(counts).key(looks).key(self.keys(QueueName::Live).resting(touched.instance));
-        script.arg(touched.read_at).arg(millis(REST));
+        script.key(counts).key(looks).key(self.keys(QueueName::Live).resting(touched.instance)).key(traces);
+        script.arg(touched.read_at).arg(millis(REST)).arg(touched.traces.len());
         for entry in &touched.entries {
             script.arg(entry.id.0).arg(&entry.seen);
         }
@@ -159,15 +163,16 @@ impl Producer {
 
     async fn touch_some(&self, instance: InstanceId, issues: &[IssueId], now: DateTime<Utc>) -> Result<(), Error> {
         let keys: &Keys = self.keys(QueueName::Live);
+        let (trace_parent, _span) = (self.trace_parent(), sending(QueueName::Live, issues.len()));
         let mut script = TOUCH.key(&keys.stream);
         script.key(keys.resting(instance));
         script.arg(now.timestamp_millis()).arg(format!("{:x}", rand::random::<u64>())).arg(instance.to_string());
-        script.arg(millis(REST));
+        script.arg(millis(REST)).arg(trace_parent.as_deref().unwrap_or_default());
         for (lane, issues) in by_lane(issues) {
-            let envelope = Envelope::new(Job::SyncTouched { instance, lane }, now, self.trace_parent().cloned());
+            let envelope = Envelope::new(Job::SyncTouched { instance, lane }, now, trace_parent.clone());
             let unique = UniqueKey::of(&envelope, keys);
             script.key(&unique.key).key(keys.touched(instance, lane)).key(keys.counts(instance, lane));
-            script.key(keys.looks(instance, lane));
+            script.key(keys.looks(instance, lane)).key(keys.traces(instance, lane));
             script.arg(envelope.encode()?).arg(&unique.value).arg(millis(unique.life)).arg(issues.len());
             for issue in issues {
                 script.arg(issue.0);

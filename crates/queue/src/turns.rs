@@ -152,7 +152,7 @@ impl Producer {
                 script.arg("").arg(0).arg("").arg(0);
                 continue;
             };
-            let envelope = Envelope::new(job.clone(), Utc::now(), self.trace_parent().cloned());
+            let envelope = Envelope::new(job.clone(), Utc::now(), self.trace_parent());
             let unique = UniqueKey::of(&envelope, keys);
             let mut index = 0;
             if unique.is_shared() {

@@ -45,6 +45,7 @@ impl TenantTx {
         if page.is_empty() {
             return Ok(Applied::default());
         }
+        let _span = tracing::debug_span!(parent: &self.span, "apply", issues = page.len());
         let mut held = self.held(instance, page.keys().map(|id| id.0).collect()).await?;
         let judged = page.values().map(|sighting| (sighting, verdict::judge(held.get(&sighting.id()), sighting)));
         let mut judged: Vec<(&Sighting<'_>, Verdict)> = judged.collect();

@@ -10,7 +10,7 @@ use sea_orm::sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use crate::{
     Actor, CacheConfig, Error, MasterKey, System,
@@ -75,6 +75,8 @@ pub struct TenantTx {
     pub(crate) pending: Vec<Pending>,
     pub(crate) stale: Stale,
     tx: Transaction<'static, Postgres>,
+    /// From the wish for a connection to the end.
+    pub(crate) span: Span,
 }
 
 impl Store {
@@ -167,11 +169,12 @@ impl TenantStore {
     /// whoever gets the connection next.
     async fn begin_as(&self, opening: &str) -> Result<TenantTx, Error> {
         let tenant = self.tenant;
+        let span = tracing::debug_span!("transaction", otel.kind = "client", db.system.name = "postgresql");
         let words = format!("{opening}; SELECT set_config('app.current_tenant_id', '{tenant}', true)");
         let tx = begin(&self.store.pool, words).await?;
         let (keys, by) = (self.store.keys.clone(), self.by.clone());
         let stale = Stale::new(self.store.cache.clone(), tenant);
-        Ok(TenantTx { tenant, keys, by, pending: Vec::new(), stale, tx })
+        Ok(TenantTx { tenant, keys, by, pending: Vec::new(), stale, tx, span })
     }
 
     /// What the cache has under a key of this tenant's, else what `query` reads.
@@ -192,7 +195,7 @@ impl TenantTx {
     /// Never fails because of the cache.
     pub async fn commit(mut self) -> Result<(), Error> {
         self.write_audit().await?;
-        let Self { tx, stale, .. } = self;
+        let Self { tx, stale, span, .. } = self;
         if stale.is_empty() {
             return Ok(tx.commit().await?);
         }
@@ -200,7 +203,9 @@ impl TenantTx {
         // got lost may have happened, so entries are dropped after an error, too.
         let both = async move {
             let committed = tx.commit().await;
+            let dropping = tracing::debug_span!(parent: &span, "drop from cache", otel.kind = "client");
             stale.forget().await;
+            drop((dropping, span));
             committed
         };
         let done = tokio::spawn(both.in_current_span()).await;

@@ -20,6 +20,9 @@ pub(crate) async fn run(ctx: &Context, instance: InstanceId, lane: Lane) -> Resu
     // While an instance is paused its touched issues stay where they are; resuming asks for them again.
     let Some(site) = ctx.site(instance).await? else { return Ok(Outcome::Done) };
     let mut touched = ctx.producer.touched(instance, lane).oldest(BATCH).await?;
+    for webhook in &touched.traces {
+        trace_context::link(&tracing::Span::current(), webhook);
+    }
     let ids = touched.ids();
     if ids.is_empty() {
         return Ok(Outcome::Done);

@@ -1,9 +1,10 @@
 -- Touches issues and asks for a look at each lane unless that waits already. What was looked at a moment ago rests first.
--- KEYS: stream, resting, then per lane its unique key, touched set, counts and looks; shares.
--- ARGV: now in ms, mark of this touch, instance, rest in ms, then per lane the job's body, its claim, the claim's life in
+-- KEYS: stream, resting, then per lane its unique key, touched set, counts, looks and traces; shares.
+-- ARGV: now in ms, mark of this touch, instance, rest in ms, trace parent or '', then per lane the job's body, its claim, the claim's life in
 -- ms, n, n issue ids. Answers how many rest.
 local now, mark, rest, clock = ARGV[1], ARGV[2], tonumber(ARGV[4]), now_ms()
-local i, k, rested = 5, 3, 0
+local trace = ARGV[5]
+local i, k, rested = 6, 3, 0
 while i <= #ARGV do
   local body, claim, life, n = ARGV[i], ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3])
   local unique, set, counts, looks = KEYS[k], KEYS[k + 1], KEYS[k + 2], KEYS[k + 3]
@@ -23,10 +24,16 @@ while i <= #ARGV do
       waits = true
     end
   end
+  -- Whoever looks next points at all that led to it: the last few, and not for long if nobody looks.
+  if trace ~= '' then
+    redis.call('RPUSH', KEYS[k + 4], trace)
+    redis.call('LTRIM', KEYS[k + 4], -64, -1)
+    redis.call('PEXPIRE', KEYS[k + 4], 600000)
+  end
   if waits and redis.call('SET', unique, claim, 'NX', 'PX', life) then
     redis.call('XADD', KEYS[1], '*', 'e', body)
     redis.call('HINCRBY', KEYS[#KEYS], ARGV[3], 1)
   end
-  i, k = i + 4 + n, k + 4
+  i, k = i + 4 + n, k + 5
 end
 return rested
