@@ -30,6 +30,7 @@ mod outage;
 mod pitfalls;
 mod poll;
 mod private_servers;
+mod progress;
 mod queue;
 mod readme;
 mod reconcile;

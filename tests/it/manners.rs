@@ -3,8 +3,10 @@
 use std::{
     collections::BTreeSet,
     process::{Command, Output, Stdio},
+    time::Duration,
 };
 
+use jira::{Budgets, Reach};
 use sea_orm::ConnectionTrait;
 use serde_json::Value;
 use simulator::{Fault, Route};
@@ -50,6 +52,10 @@ async fn every_failure_has_the_code_of_the_table() {
     fleet.jira().replace_token("another");
     let text = cli.fails(5, &["instance", "test", "acme"]).await;
     assert!(text.contains("rotate-token"), "{text}");
+    let budgets = Budgets::connect(&fleet.queues.url, &fleet.queues.prefix).await.unwrap();
+    budgets.pause(fleet.instance.id, Reach::Instance, Duration::from_secs(600)).await.unwrap();
+    let text = cli.fails(75, &["instance", "test", "acme"]).await;
+    assert!(text.contains("again"), "{text}");
 }
 
 #[tokio::test]
@@ -126,7 +132,7 @@ async fn nothing_is_destroyed_unasked() {
     let dry = cli.run(&[&remove[..], &["--dry-run"]].concat()).await;
     assert!(dry.status.success() && said(&dry).contains("60 issues"), "{}", said(&dry));
     for (answer, code, stays) in [("n", 1, true), ("", 1, true), ("y", 0, false)] {
-        let output = answered(&cli, &remove, answer).await;
+        let output = cli.at_a_terminal(&remove, answer).await;
         assert_eq!(output.status.code(), Some(code), "{answer:?}: {output:?}");
         assert!(String::from_utf8_lossy(&output.stdout).contains("Go on? [y/N]"), "{output:?}");
         let listed = cli.ok(&["instance", "list", "-o", "csv"]).await;
@@ -138,30 +144,6 @@ async fn nothing_is_destroyed_unasked() {
     assert!(text.contains("1 steps") && text.contains("m0013"), "{text}");
     let up = owner.run(&["migrate", "up", "--dry-run"]).await;
     assert!(said(&up).contains("0 steps would be applied"), "{}", said(&up));
-}
-
-/// Runs it at a terminal of its own, where somebody types this.
-async fn answered(cli: &Cli, args: &[&str], answer: &str) -> Output {
-    let called = cli.command(&[]);
-    let mut script = Command::new("script");
-    script.args(["-qec", &format!("{} {}", binary().display(), args.join(" ")), "/dev/null"]);
-    for (name, value) in called.get_envs() {
-        script.env(name, value.unwrap());
-    }
-    script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let answer = format!("{answer}\n");
-    tokio::task::spawn_blocking(move || {
-        use std::io::Write;
-        let mut child = script.spawn().unwrap();
-        // Held open until it has ended: the terminal goes away with it.
-        let mut stdin = child.stdin.take().unwrap();
-        stdin.write_all(answer.as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
-        drop(stdin);
-        output
-    })
-    .await
-    .unwrap()
 }
 
 fn bare(args: &[&str]) -> Command {
@@ -272,6 +254,7 @@ async fn every_listing_speaks_every_format() {
         &["sync", "status"],
         &["queue", "status"],
         &["queue", "pauses"],
+        &["schedule", "list"],
         &["jobs", "list"],
         &["dead", "list"],
         &["webhook", "list"],
@@ -301,5 +284,5 @@ async fn every_listing_speaks_every_format() {
             assert_eq!(heading, row.as_object().unwrap().keys().map(String::as_str).collect(), "{listing:?}");
         }
     }
-    assert_eq!(schemas.len(), 16, "{schemas:?}");
+    assert_eq!(schemas.len(), 17, "{schemas:?}");
 }
