@@ -153,7 +153,7 @@ pub(crate) async fn mint(context: &Context, mint: &Mint, caller: &Caller, wanted
     }
     let scopes = wanted.scopes.clone().unwrap_or_else(|| caller.scopes.clone());
     if let Some(lacking) = scopes.iter().find(|scope| !caller.scopes.contains(scope)) {
-        return Err(Error::invalid("scopes", format!("must be among the key's: {lacking} is not")));
+        return Err(Error::Forbidden(*lacking));
     }
     let names = scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>().join(" ");
     let now = Utc::now();
