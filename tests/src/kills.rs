@@ -88,6 +88,7 @@ impl<'f> Kills<'f> {
 
     /// Lets the fleet settle what was left open, and asserts that all is as it must be.
     pub async fn end(mut self) -> Tally {
+        self.jira_is_quiet().await;
         let begun = Utc::now();
         self.fleet.producer.enqueue(Job::Sweep).await.expect("Redis answers");
         self.fleet.drain().await;
@@ -109,6 +110,19 @@ impl<'f> Kills<'f> {
         self.fleet.drain().await;
         self.fleet.assert_mirror_equals_jira().await;
         self.tally
+    }
+
+    /// What was on its way when the api was killed still arrives. A fleet waits ten minutes before it concludes anything;
+    /// here it is enough that Jira was asked nothing for a second.
+    async fn jira_is_quiet(&self) {
+        let total = || self.fleet.jira().requests().total;
+        let (mut tick, mut seen, mut calm) = (tokio::time::interval(Duration::from_millis(25)), total(), 0);
+        while calm < 40 {
+            tick.tick().await;
+            let now = total();
+            calm = if now == seen { calm + 1 } else { 0 };
+            seen = now;
+        }
     }
 
     fn wish(&mut self, kind: usize) -> Wish {
