@@ -46,6 +46,8 @@ pub struct Kills<'f> {
     client: Client,
     token: ApiToken,
     dice: StdRng,
+    /// Issues that are written to: none that was wished for, whose words an edit would take away.
+    keys: Vec<String>,
     wishes: Vec<Wish>,
     tally: Tally,
 }
@@ -62,7 +64,8 @@ impl<'f> Kills<'f> {
         };
         let made = fleet.store.tenant(fleet.instance.tenant).create_api_key(new).await;
         let (token, client, dice) = (made.expect("a key").1, Client::new(), StdRng::seed_from_u64(seed));
-        Self { fleet, client, token, dice, wishes: Vec::new(), tally: Tally::default() }
+        let keys = fleet.jira().issue_keys();
+        Self { fleet, client, token, dice, keys, wishes: Vec::new(), tally: Tally::default() }
     }
 
     /// Asks for some writes at once and kills the api within `longest`, so many times.
@@ -127,8 +130,7 @@ impl<'f> Kills<'f> {
 
     fn wish(&mut self, kind: usize) -> Wish {
         let words = format!("kill{}x{}", self.wishes.len(), self.dice.next_u32());
-        let keys = self.fleet.jira().issue_keys();
-        let issue = format!("/issues/{}", keys[self.dice.random_range(0..keys.len())]);
+        let issue = format!("/issues/{}", self.keys[self.dice.random_range(0..self.keys.len())]);
         let text = json!({"markdown": words});
         let (method, path, body) = match kind {
             0 => {
