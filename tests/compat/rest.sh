@@ -79,9 +79,11 @@ PIDS+=($!)
 await "http://$api/readyz"
 tenant acme 1
 tenant globex 2
+failed=0
 for name in acme globex; do
     AUTHORIZATION="Bearer $(cat "$DATA/$name.key")" "$VENV/bin/schemathesis" --config-file tests/compat/schemathesis.toml \
         run "http://$api/openapi.json" --checks all --max-examples "$EXAMPLES" --workers 2 --seed 1 \
         --max-response-time 20 --continue-on-failure --no-color --report junit \
-        --report-junit-path "$LOGS/$name.xml" ${SCHEMATHESIS_ARGS:-}
+        --report-junit-path "$LOGS/$name.xml" ${SCHEMATHESIS_ARGS:-} || failed=1
 done
+exit "$failed"

@@ -46,6 +46,8 @@ pub struct Kills<'f> {
     client: Client,
     token: ApiToken,
     dice: StdRng,
+    /// Issues that are written to: none that was wished for, whose words an edit would take away.
+    keys: Vec<String>,
     wishes: Vec<Wish>,
     tally: Tally,
 }
@@ -62,7 +64,8 @@ impl<'f> Kills<'f> {
         };
         let made = fleet.store.tenant(fleet.instance.tenant).create_api_key(new).await;
         let (token, client, dice) = (made.expect("a key").1, Client::new(), StdRng::seed_from_u64(seed));
-        Self { fleet, client, token, dice, wishes: Vec::new(), tally: Tally::default() }
+        let keys = fleet.jira().issue_keys();
+        Self { fleet, client, token, dice, keys, wishes: Vec::new(), tally: Tally::default() }
     }
 
     /// Asks for some writes at once and kills the api within `longest`, so many times.
@@ -88,6 +91,7 @@ impl<'f> Kills<'f> {
 
     /// Lets the fleet settle what was left open, and asserts that all is as it must be.
     pub async fn end(mut self) -> Tally {
+        self.jira_is_quiet().await;
         let begun = Utc::now();
         self.fleet.producer.enqueue(Job::Sweep).await.expect("Redis answers");
         self.fleet.drain().await;
@@ -111,10 +115,22 @@ impl<'f> Kills<'f> {
         self.tally
     }
 
+    /// What was on its way when the api was killed still arrives. A fleet waits ten minutes before it concludes anything;
+    /// here it is enough that Jira was asked nothing for a second.
+    async fn jira_is_quiet(&self) {
+        let total = || self.fleet.jira().requests().total;
+        let (mut tick, mut seen, mut calm) = (tokio::time::interval(Duration::from_millis(25)), total(), 0);
+        while calm < 40 {
+            tick.tick().await;
+            let now = total();
+            calm = if now == seen { calm + 1 } else { 0 };
+            seen = now;
+        }
+    }
+
     fn wish(&mut self, kind: usize) -> Wish {
         let words = format!("kill{}x{}", self.wishes.len(), self.dice.next_u32());
-        let keys = self.fleet.jira().issue_keys();
-        let issue = format!("/issues/{}", keys[self.dice.random_range(0..keys.len())]);
+        let issue = format!("/issues/{}", self.keys[self.dice.random_range(0..self.keys.len())]);
         let text = json!({"markdown": words});
         let (method, path, body) = match kind {
             0 => {

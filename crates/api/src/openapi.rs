@@ -30,8 +30,34 @@ pub fn document() -> Value {
         words::say(operation);
         operation["responses"]["default"] = json!({ "$ref": "#/components/responses/Problem" });
     }
+    let schemas =
+        document["components"]["schemas"].as_object_mut().into_iter().flat_map(|schemas| schemas.values_mut());
+    schemas.for_each(say_null_once);
     forget_unused(&mut document);
     document
+}
+
+/// Any JSON may be null already: "that, or null" would be said of one value twice.
+fn say_null_once(schema: &mut Value) {
+    if let Some([one, other]) = schema.get("oneOf").and_then(Value::as_array).map(Vec::as_slice)
+        && let (Some(any), Some(_)) = (any_json(one).or(any_json(other)), null(one).or(null(other)))
+    {
+        *schema = any.clone();
+        return;
+    }
+    match schema {
+        Value::Object(members) => members.values_mut().for_each(say_null_once),
+        Value::Array(members) => members.iter_mut().for_each(say_null_once),
+        _ => {}
+    }
+}
+
+fn any_json(schema: &Value) -> Option<&Value> {
+    schema.get("$ref").filter(|target| *target == "#/components/schemas/RawJson").map(|_| schema)
+}
+
+fn null(schema: &Value) -> Option<&Value> {
+    schema.get("type").filter(|kind| *kind == "null")
 }
 
 /// Forgets schemas to which nothing leads.

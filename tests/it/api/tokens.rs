@@ -50,13 +50,19 @@ async fn a_token_is_good_for_less_than_its_key_and_ends_with_it() {
     assert_eq!(status(&desk, "/audit", token).await, StatusCode::FORBIDDEN);
     let again = with(&desk, Method::POST, "/tokens", token).json(&json!({})).send().await.unwrap();
     problem(again, StatusCode::CONFLICT, "conflict").await;
-    for bad in [json!({"seconds": 901}), json!({"seconds": 0}), json!({"scopes": ["colour"]}), json!({"x": 1})] {
+    for bad in [
+        json!({"seconds": 901}),
+        json!({"seconds": 0}),
+        json!({"scopes": ["colour"]}),
+        json!({"x": 1}),
+        json!([null, 60]),
+    ] {
         let refused = desk.ask(Method::POST, "/tokens").json(&bad).send().await.unwrap();
         problem(refused, StatusCode::BAD_REQUEST, "invalid").await;
     }
     let reader = key(&desk.fleet, desk.fleet.instance.tenant, &[Scope::ReadIssues]).await;
     let more = desk.ask_with(Method::POST, "/tokens", &reader).json(&json!({"scopes": ["audit:read"]})).send().await;
-    problem(more.unwrap(), StatusCode::BAD_REQUEST, "invalid").await;
+    problem(more.unwrap(), StatusCode::FORBIDDEN, "forbidden").await;
 
     let tenant = desk.fleet.store.tenant(desk.fleet.instance.tenant);
     let filter = AuditFilter { action: Some("token.create".to_owned()), ..AuditFilter::default() };

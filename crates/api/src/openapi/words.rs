@@ -40,7 +40,7 @@ fn look(name: &str, in_path: bool) -> Option<Map<String, Value>> {
             json!({"pattern": "^([1-9][0-9]{0,17}|[A-Za-z][A-Za-z0-9_]{0,99}-[1-9][0-9]{0,17})$", "example": "ACME-7"})
         }
         "project" if in_path => {
-            json!({"pattern": "^([1-9][0-9]{0,17}|[A-Za-z][A-Za-z0-9_]{0,99})$", "example": "ACME"})
+            json!({"pattern": "^[A-Za-z][A-Za-z0-9_]{0,99}$", "example": "ACME"})
         }
         "category" => json!({"enum": ["new", "indeterminate", "done"]}),
         "sprint" => json!({"pattern": "^[1-9][0-9]{0,17}$"}),

@@ -80,6 +80,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Command<T> {
         }
         let read = tokio::time::timeout(BODY, Bytes::from_request(request, state)).await;
         let bytes = read.map_err(|_| Problem::SlowBody)?.map_err(|_| Problem::TooLarge)?;
+        // A list would be taken for the members in their order.
+        if bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Err(Problem::Body("it must be an object".to_owned()));
+        }
         serde_json::from_slice(&bytes).map(Self).map_err(|error| Problem::Body(error.to_string()))
     }
 }

@@ -75,9 +75,13 @@ impl Access {
     async fn key(&self, store: &Store, shown: &str, request: &Request) -> Result<Caller, Error> {
         let token = ApiToken::parse(shown).map_err(|_| Error::Unproven)?;
         let hash: [u8; 32] = Sha256::digest(token.expose()).into();
-        let key = self.keys.get(hash, async || store.system().api_key(&token).await).await?;
+        let ask = async || {
+            let key = store.system().api_key(&token).await?;
+            key.iter().for_each(|key| note_use(store, key));
+            Ok(key)
+        };
+        let key = self.keys.get(hash, ask).await?;
         let key = key.filter(|key| key.admits(request.at, request.from)).ok_or(Error::Unproven)?;
-        note_use(store, &key);
         Ok(of_key(&key, key.scopes.clone(), Some(key.id), request))
     }
 

@@ -1,6 +1,6 @@
 //! Projects, people and sites.
 
-use domain::{Instance, Project, ProjectId, ProjectKey, Scope, User, search::NameCursor};
+use domain::{Instance, Invalid, Project, ProjectId, ProjectKey, Scope, User, search::NameCursor};
 
 use super::{Caller, Context, Error, Listing, Paging, context::instance, cursor::listing};
 
@@ -36,7 +36,7 @@ pub(crate) async fn project(
     key: &str,
 ) -> Result<Project, Error> {
     caller.require(Scope::ReadIssues)?;
-    let key: ProjectKey = key.parse()?;
+    let key: ProjectKey = key.parse().map_err(|fault: Invalid| Error::invalid("project", fault.why))?;
     let mirror = context.mirror(caller);
     let site = instance(&mirror, site).await?;
     mirror.project_by_key(site.id, &key).await?.ok_or(Error::NotFound("project"))

@@ -7,7 +7,7 @@ use domain::InstanceId;
 use queue::{Cancelled, Enqueued, Envelope, Error, FLEET, Finished, Job, JobId, JobState, Listed, QueueName};
 use serde::Serialize;
 
-use super::{dead, instance, told::told};
+use super::{dead, instance, told::of_job};
 use crate::{
     choices,
     config::Surroundings,
@@ -124,13 +124,13 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
     match args.what {
         What::List { filter, state, limit, output } => list(&house, &filter, state, limit as usize, output).await,
         What::Show { id, output } => show(&house, id, output).await,
-        What::Retry { ids } => each(ids, async |id| noted(&house, id, "jobs.retry", retry(&house, id)).await).await,
+        What::Retry { ids } => each(ids, async |id| of_job(&house, id, "jobs.retry", retry(&house, id)).await).await,
         What::Discard { ids, consent } => discard(&house, ids, consent).await,
         What::Cancel { ids, consent } => {
             if !consent.to(&format!("{} jobs would be called off for good", ids.len()))? {
                 return Ok(());
             }
-            each(ids, async |id| noted(&house, id, "jobs.cancel", cancel(&house, id)).await).await
+            each(ids, async |id| of_job(&house, id, "jobs.cancel", cancel(&house, id)).await).await
         }
     }
 }
@@ -220,25 +220,6 @@ async fn finished(house: &House, id: JobId) -> Result<Option<(QueueName, Finishe
     Ok(None)
 }
 
-/// On whose behalf a job is; the fleet's where it is not found.
-async fn whose(house: &House, id: JobId) -> Result<InstanceId, Failed> {
-    let of = |envelope: Option<&Envelope>| envelope.map_or(FLEET, |envelope| envelope.job.instance());
-    if let Some(job) = house.producer.find(id).await? {
-        return Ok(of(job.envelope.as_ref()));
-    }
-    Ok(dead::of_job(house, id).await?.map_or(FLEET, |letter| of(letter.envelope.as_ref())))
-}
-
-/// Does something to a job and tells it in the log.
-async fn noted(
-    house: &House,
-    id: JobId,
-    action: &str,
-    work: impl Future<Output = Result<(), Failed>>,
-) -> Result<(), Failed> {
-    told(house, [whose(house, id).await?], (action, &id.to_string()), work).await
-}
-
 /// A dead job is told by its letter; everything else by where it is.
 async fn retry(house: &House, id: JobId) -> Result<(), Failed> {
     match house.producer.hasten(id).await {
@@ -263,7 +244,7 @@ async fn discard(house: &House, ids: Vec<JobId>, consent: Consent) -> Result<(),
     }
     each(ids, async |id| {
         let discarded = async { Ok(house.producer.discard_job(id).await.map(drop)?) };
-        noted(house, id, "jobs.discard", discarded).await?;
+        of_job(house, id, "jobs.discard", discarded).await?;
         say!("{id} is discarded");
         Ok(())
     })

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{InstanceId, TenantId};
-use queue::{DeadLetter, FLEET};
+use queue::{DeadLetter, Envelope, FLEET, JobId};
 use store::{Begun, Deed, Ending, TenantStore};
 
+use super::dead;
 use crate::{
     exit::{self, Failed},
     wire_up::House,
@@ -45,6 +46,25 @@ pub(super) async fn told<T>(
 /// On whose behalf dead letters were; the fleet's where nobody can read it.
 pub(super) fn of_letters(letters: &[DeadLetter]) -> BTreeSet<InstanceId> {
     letters.iter().map(|letter| letter.envelope.as_ref().map_or(FLEET, |envelope| envelope.job.instance())).collect()
+}
+
+/// On whose behalf a job is; the fleet's where it is not found.
+async fn whose(house: &House, id: JobId) -> Result<InstanceId, Failed> {
+    let of = |envelope: Option<&Envelope>| envelope.map_or(FLEET, |envelope| envelope.job.instance());
+    if let Some(job) = house.producer.find(id).await? {
+        return Ok(of(job.envelope.as_ref()));
+    }
+    Ok(dead::of_job(house, id).await?.map_or(FLEET, |letter| of(letter.envelope.as_ref())))
+}
+
+/// Does something to a job and tells it in the log of its tenant.
+pub(super) async fn of_job(
+    house: &House,
+    id: JobId,
+    action: &str,
+    work: impl Future<Output = Result<(), Failed>>,
+) -> Result<(), Failed> {
+    told(house, [whose(house, id).await?], (action, &id.to_string()), work).await
 }
 
 async fn concerned(

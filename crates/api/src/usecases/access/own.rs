@@ -14,7 +14,7 @@ use domain::{Scope, TenantId};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, jwk::Jwk};
 use jwks::{LONGEST_LIFE, PublicKey, SKEW};
 use secrecy::ExposeSecret;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::{Value, json};
 use store::{ApiKeyId, Deed, Store};
 use utoipa::ToSchema;
@@ -37,7 +37,16 @@ pub(crate) struct Wanted {
     scopes: Option<Vec<Scope>>,
     /// How long, in seconds: 900 at most and where absent.
     #[schema(minimum = 1, maximum = 900)]
+    #[serde(deserialize_with = "whole")]
     seconds: Option<u64>,
+}
+
+/// To JSON, 60.0 is as whole a number as 60.
+fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    let Some(number) = Option::<serde_json::Number>::deserialize(from)? else { return Ok(None) };
+    let text = number.to_string();
+    let seconds = text.strip_suffix(".0").unwrap_or(&text).parse();
+    seconds.map(Some).map_err(|_| D::Error::custom("seconds must be a whole number"))
 }
 
 /// A token that was made.
@@ -153,7 +162,7 @@ pub(crate) async fn mint(context: &Context, mint: &Mint, caller: &Caller, wanted
     }
     let scopes = wanted.scopes.clone().unwrap_or_else(|| caller.scopes.clone());
     if let Some(lacking) = scopes.iter().find(|scope| !caller.scopes.contains(scope)) {
-        return Err(Error::invalid("scopes", format!("must be among the key's: {lacking} is not")));
+        return Err(Error::Forbidden(*lacking));
     }
     let names = scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>().join(" ");
     let now = Utc::now();
