@@ -82,5 +82,5 @@ impl Drop for ApiProcess {
 
 fn address(line: &str) -> Option<SocketAddr> {
     let line: Value = serde_json::from_str(line).ok()?;
-    (line["message"] == "the api answers").then(|| line["address"].as_str()?.parse().ok()).flatten()
+    (line["msg"] == "the api answers").then(|| line["address"].as_str()?.parse().ok()).flatten()
 }
