@@ -3,13 +3,15 @@
 
 use std::time::Duration;
 
+use domain::Came;
 use queue::Job;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, TransactionTrait};
 use serde_json::{Value, json};
 use simulator::{Fault, Route};
-use store::{ApiToken, AuditFilter};
+use store::{ApiToken, AuditFilter, Claimed};
 use tests::{ApiProcess, FleetOptions, TestFleet, kills::Kills};
+use uuid::Uuid;
 use worker::Settling;
 
 use crate::{api::key, crash::until, store::sample::connect};
@@ -130,12 +132,17 @@ impl Stage {
         world.issue_ids().into_iter().filter_map(|id| world.store_view(id)).collect()
     }
 
-    /// Holds the head of the log: whoever writes a line waits.
-    async fn hold_the_log(&self) -> DatabaseTransaction {
+    async fn as_tenant(&self) -> DatabaseTransaction {
         let tx = self.locks.begin().await.unwrap();
         let tenant = self.fleet.instance.tenant;
         let name = format!("SELECT set_config('app.current_tenant_id', '{tenant}', true)");
         tx.execute_unprepared(&name).await.unwrap();
+        tx
+    }
+
+    /// Holds the head of the log: whoever writes a line waits.
+    async fn hold_the_log(&self) -> DatabaseTransaction {
+        let tx = self.as_tenant().await;
         tx.execute_unprepared("SELECT FROM mirror.audit_heads FOR UPDATE").await.unwrap();
         tx
     }
@@ -311,6 +318,28 @@ async fn nothing_is_concluded_before_the_search_can_know() {
     stage.fleet.jira().settle_index();
     stage.sweep().await;
     assert_eq!(stage.outcomes(case.action).await, ["begun", "done"]);
+}
+
+#[tokio::test]
+async fn a_sweep_clears_away_callers_keys_that_are_of_no_use_any_more() {
+    let stage = Stage::set().await;
+    let tenant = stage.tenant();
+    let came = Came::Unknown { operation: Uuid::now_v7(), settle: "look at it".to_owned() };
+    for (key, ended) in [("old", true), ("new", true), ("lost", false)] {
+        let Claimed::Ours(claim) = tenant.claim("caller", key, &[7; 32]).await.unwrap() else { panic!("{key} is new") };
+        if ended {
+            tenant.end_claim(claim, &came).await.unwrap();
+        }
+    }
+    let tx = stage.as_tenant().await;
+    let ages = "UPDATE mirror.idempotency_keys SET began_at = now() - interval '25 hours' WHERE key = 'old'";
+    assert_eq!(tx.execute_unprepared(ages).await.unwrap().rows_affected(), 1);
+    tx.commit().await.unwrap();
+    stage.sweep().await;
+    let known = tenant.recall("caller", "new", &[7; 32]).await.unwrap();
+    assert_eq!(known, Some(Claimed::Done(Box::new(came))), "somebody may ask again");
+    let left = "SELECT FROM mirror.idempotency_keys";
+    assert_eq!(stage.as_tenant().await.execute_unprepared(left).await.unwrap().rows_affected(), 1);
 }
 
 #[tokio::test]

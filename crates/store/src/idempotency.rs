@@ -34,19 +34,10 @@ pub enum Claimed {
 }
 
 impl TenantStore {
-    /// Takes a caller's key for what has this fingerprint. Keys are forgotten after a day.
+    /// Takes a caller's key for what has this fingerprint. A key that is older than a day is as good as new; sweeps clear
+    /// them away.
     pub async fn claim(&self, caller: &str, key: &str, fingerprint: &[u8; 32]) -> Result<Claimed, Error> {
         let mut tx = self.begin().await?;
-        // Some each time, and none that somebody else is at: two who come at once must not wait for each other in a circle.
-        sql("/* idempotency.forget */ DELETE FROM mirror.idempotency_keys WHERE ctid = ANY (ARRAY (
-                SELECT ctid FROM mirror.idempotency_keys
-                WHERE tenant_id = $1 AND began_at < now() - interval '1 day' AND (caller, key) <> ($2, $3)
-                LIMIT 100 FOR UPDATE SKIP LOCKED))")
-        .bind(self.id().0)
-        .bind(caller)
-        .bind(key)
-        .execute(tx.connection())
-        .await?;
         let claim = Uuid::now_v7();
         let ours = sql("/* idempotency.claim */
             INSERT INTO mirror.idempotency_keys AS k (tenant_id, caller, key, fingerprint, claim)
