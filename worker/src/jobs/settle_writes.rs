@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use chrono::{TimeDelta, Utc};
-use domain::{Came, CommentId, History, InstanceId, IssueId, ProjectId, Written, announced};
+use domain::{Came, CommentId, History, InstanceId, IssueId, IssueSnapshot, ProjectId, Written, announced};
 use jira::{Client, Mark, Priority};
 use queue::Outcome;
 use store::{AuditEntry, Begun, Claim, Ending, TenantStore};
@@ -90,11 +90,11 @@ impl Desk {
     async fn settle(&self, entry: &AuditEntry) -> Result<(), Failure> {
         let Some(begun) = entry.to_begun() else { return Ok(()) };
         let is_late = entry.at < Utc::now() - LATEST;
-        let found = match self.find(entry, &begun).await {
+        let (found, shown) = match self.find(entry, &begun).await {
             // About this one write: another try may do, the others go on.
             Err(error @ (jira::Error::Refused { .. } | jira::Error::Malformed { .. } | jira::Error::Invalid(_))) => {
                 tracing::warn!(operation.id = %begun.id, %error, "what became of a write could not be found out yet");
-                if is_late { Found::Nothing } else { Found::NotYet }
+                (if is_late { Found::Nothing } else { Found::NotYet }, None)
             }
             found => found?,
         };
@@ -104,7 +104,7 @@ impl Desk {
             Found::NotDone => Ending::NotDone,
             Found::Nothing => Ending::Unknown,
         };
-        match self.end(begun, found, ending).await {
+        match self.end(begun, (found, shown), ending).await {
             // Somebody else ended it meanwhile.
             Err(Failure::Store(store::Error::Conflict(_))) => return Ok(()),
             ended => ended?,
@@ -114,17 +114,21 @@ impl Desk {
         Ok(())
     }
 
-    async fn find(&self, entry: &AuditEntry, begun: &Begun) -> Result<Found, jira::Error> {
+    /// What Jira shows of a write, with the issue where it was read for that.
+    async fn find(&self, entry: &AuditEntry, begun: &Begun) -> Result<(Found, Option<IssueSnapshot>), jira::Error> {
         let mark = Mark::new(&begun.id.to_string())?;
-        match (entry.action.as_str(), number(begun, announced::PROJECT), number(begun, announced::ISSUE)) {
-            ("issue.create", Some(project), _) => self.find_made(entry, ProjectId(project), &mark).await,
-            ("issue.comment", _, Some(issue)) => self.find_said(IssueId(issue), &mark).await,
+        let found = match (entry.action.as_str(), number(begun, announced::PROJECT), number(begun, announced::ISSUE)) {
+            ("issue.create", Some(project), _) => self.find_made(entry, ProjectId(project), &mark).await?,
+            ("issue.comment", _, Some(issue)) => self.find_said(IssueId(issue), &mark).await?,
             ("issue.update" | "issue.transition", _, Some(issue)) => {
-                self.find_changed(entry, begun, IssueId(issue), &mark).await
+                let Some(shown) = self.jira.issue(IssueId(issue)).await? else { return Ok((Found::Nothing, None)) };
+                return Ok((self.find_changed(entry, begun, &shown, &mark).await?, Some(shown)));
             }
             // Of a release that announced less, or of a newer one.
-            _ => Ok(if entry.at < Utc::now() - LATEST { Found::Nothing } else { Found::NotYet }),
-        }
+            _ if entry.at < Utc::now() - LATEST => Found::Nothing,
+            _ => Found::NotYet,
+        };
+        Ok((found, None))
     }
 
     async fn find_made(&self, entry: &AuditEntry, project: ProjectId, mark: &Mark) -> Result<Found, jira::Error> {
@@ -155,12 +159,11 @@ impl Desk {
         &self,
         entry: &AuditEntry,
         begun: &Begun,
-        issue: IssueId,
+        shown: &IssueSnapshot,
         mark: &Mark,
     ) -> Result<Found, jira::Error> {
-        let Some(now) = self.jira.issue(issue).await? else { return Ok(Found::Nothing) };
-        if now.changelog.iter().any(|change| mark.is_beside(change)) {
-            return self.with_comment(begun, issue, mark).await.map(Found::Done);
+        if shown.changelog.iter().any(|change| mark.is_beside(change)) {
+            return self.with_comment(begun, shown.issue.id, mark).await.map(Found::Done);
         }
         let ours = self.jira.known_account();
         let is_like = |change: &History| {
@@ -169,7 +172,7 @@ impl Desk {
                 && !Mark::any_beside(change)
                 && change.changes.iter().any(|change| concerns(begun, change.field_id.as_deref()))
         };
-        Ok(if now.changelog.iter().any(is_like) { Found::Nothing } else { Found::NotDone })
+        Ok(if shown.changelog.iter().any(is_like) { Found::Nothing } else { Found::NotDone })
     }
 
     async fn with_comment(&self, begun: &Begun, issue: IssueId, mark: &Mark) -> Result<Done, jira::Error> {
@@ -183,15 +186,20 @@ impl Desk {
 
     /// Puts the issue as Jira has it now into the mirror, the end into the log, and what came of it under the caller's key,
     /// or nothing of that.
-    async fn end(&self, begun: Begun, found: Found, ending: Ending) -> Result<(), Failure> {
+    async fn end(
+        &self,
+        begun: Begun,
+        (found, shown): (Found, Option<IssueSnapshot>),
+        ending: Ending,
+    ) -> Result<(), Failure> {
         let claim = begun.said(announced::CLAIM).and_then(|claim| claim.parse().ok()).map(Claim);
         let issue = match &found {
             Found::Done(done) => Some(done.issue),
             _ => number(&begun, announced::ISSUE).map(IssueId),
         };
-        let snapshot = match issue {
-            Some(issue) => self.jira.issue(issue).await?,
-            None => None,
+        let snapshot = match (shown, issue) {
+            (None, Some(issue)) => self.jira.issue(issue).await?,
+            (shown, _) => shown,
         };
         let operation = begun.id.0;
         let mut tx = self.tenant.begin().await?;
