@@ -148,31 +148,12 @@ fn working<'a>(line: &Line, tenants: &[Tenant], instances: &'a [Instance]) -> Ve
 
 #[cfg(test)]
 mod tests {
-    use chrono::{DateTime, Utc};
-    use domain::{InstanceId, InstanceState, Site};
+    use domain::{InstanceId, InstanceState};
 
     use crate::timetable::TIMETABLE;
 
     use super::*;
-
-    fn tenant(suspended: bool) -> Tenant {
-        Tenant { id: TenantId::generate(), name: "t".into(), suspended, created_at: DateTime::<Utc>::UNIX_EPOCH }
-    }
-
-    fn instance(tenant: &Tenant, state: InstanceState) -> Instance {
-        Instance {
-            id: InstanceId::generate(),
-            tenant: tenant.id,
-            name: "acme".into(),
-            site: Site::trusted("https://acme.atlassian.net".into()),
-            account: None,
-            state,
-            poll_interval: Duration::from_secs(300),
-            requests_per_minute: 100,
-            created_at: DateTime::<Utc>::UNIX_EPOCH,
-            time_zone: None,
-        }
-    }
+    use crate::sample::{instance, tenant};
 
     fn line(name: &str) -> &'static Line {
         TIMETABLE.iter().find(|line| line.name == name).expect("a line of that name")

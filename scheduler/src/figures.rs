@@ -129,28 +129,9 @@ fn add(counts: &mut [u32], place: Option<usize>) {
 #[cfg(test)]
 mod tests {
     use chrono::TimeDelta;
-    use domain::Site;
 
     use super::*;
-
-    fn tenant(suspended: bool) -> Tenant {
-        Tenant { id: TenantId::generate(), name: "t".into(), suspended, created_at: DateTime::<Utc>::UNIX_EPOCH }
-    }
-
-    fn instance(tenant: &Tenant, state: InstanceState) -> Instance {
-        Instance {
-            id: InstanceId::generate(),
-            tenant: tenant.id,
-            name: "acme".into(),
-            site: Site::trusted("https://acme.atlassian.net".into()),
-            account: None,
-            state,
-            poll_interval: Duration::from_secs(300),
-            requests_per_minute: 100,
-            created_at: DateTime::<Utc>::UNIX_EPOCH,
-            time_zone: None,
-        }
-    }
+    use crate::sample::{instance, tenant};
 
     fn webhook(days: Option<i64>, problem: Option<&str>, health: WebhookHealth) -> WebhookState {
         let now = DateTime::<Utc>::UNIX_EPOCH;

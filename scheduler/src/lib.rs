@@ -13,6 +13,8 @@ mod figures;
 mod lead;
 mod plan;
 mod replica;
+#[cfg(test)]
+mod sample;
 mod timetable;
 mod turn;
 
