@@ -11,7 +11,7 @@ readonly HOME_OF_TESTS=$TARGET/compat
 readonly VENV=${COMPAT_VENV:-$HOME_OF_TESTS/rest-venv}
 readonly EXAMPLES=${EXAMPLES:-300}
 readonly LOGS=$HOME_OF_TESTS/rest
-DATA=$(mktemp -d /tmp/jirafleet-rest.XXXXXX)
+DATA=$(mktemp -d -t jirafleet-rest.XXXXXX)
 readonly DATA
 # Private servers run as an account of their own, which must get through.
 chmod 711 "$DATA"

@@ -9,7 +9,7 @@ use tests::{FleetOptions, TestFleet};
 use uuid::Uuid;
 
 use crate::{
-    crash::{WorkerProcess, until},
+    crash::{Process, until},
     pitfalls::desk::issue_id,
 };
 
@@ -200,12 +200,12 @@ async fn a_census_survives_the_death_of_its_worker() {
     let key_file = std::env::temp_dir().join(format!("jirafleet-census-{}", std::process::id()));
     std::fs::write(&key_file, "5a".repeat(32)).unwrap();
     let listed = || async { world.requests().of(Route::Search) - asked };
-    let first = WorkerProcess::start(&fleet, &key_file);
+    let first = Process::worker(&fleet, &key_file);
     until(|| async { listed().await >= 4 }).await;
     drop(first);
     let ended = fleet.censuses().await.values().filter(|row| row.finished_at.is_some()).count();
     assert!(ended < 8, "the worker was killed after the end");
-    let _second = WorkerProcess::start(&fleet, &key_file);
+    let _second = Process::worker(&fleet, &key_file);
     let all = || async { fleet.censuses().await.values().filter(|row| row.finished_at.is_some()).count() == 8 };
     until(all).await;
     fleet.drain().await;

@@ -1,7 +1,7 @@
 //! Processes that are killed: started from the real binary, ended by SIGKILL.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -18,26 +18,35 @@ pub(crate) fn binary() -> PathBuf {
     built
 }
 
-/// A worker process of a fleet; killed when dropped.
-pub(crate) struct WorkerProcess(Child);
+/// The binary with a fleet's servers in its environment; it reads nothing.
+pub(crate) fn command(fleet: &TestFleet, key_file: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(binary());
+    command
+        .args(args)
+        .env("JIRAFLEET_DATABASE_URL", &fleet.database.app_url)
+        .env("JIRAFLEET_REDIS_URL", &fleet.queues.url)
+        .env("JIRAFLEET_REDIS_PREFIX", &fleet.queues.prefix)
+        .env("JIRAFLEET_MASTER_KEY_FILE", key_file)
+        .stdin(Stdio::null());
+    command
+}
 
-impl WorkerProcess {
-    pub(crate) fn start(fleet: &TestFleet, key_file: &std::path::Path) -> Self {
-        let child = Command::new(binary())
-            .args(["worker", "--queues", "live=2,bulk=1,upkeep=1", "--lease", "2", "--metrics-listen", "127.0.0.1:0"])
-            .env("JIRAFLEET_DATABASE_URL", &fleet.database.app_url)
-            .env("JIRAFLEET_REDIS_URL", &fleet.queues.url)
-            .env("JIRAFLEET_REDIS_PREFIX", &fleet.queues.prefix)
-            .env("JIRAFLEET_MASTER_KEY_FILE", key_file)
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        Self(child)
+/// A process of a fleet that says nothing; killed when dropped.
+pub(crate) struct Process(Child);
+
+impl Process {
+    pub(crate) fn start(fleet: &TestFleet, key_file: &Path, args: &[&str]) -> Self {
+        let mut command = command(fleet, key_file, args);
+        Self(command.args(["--metrics-listen", "127.0.0.1:0"]).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    /// One that does what waits, of which a few at once, and whose death is noticed after two seconds.
+    pub(crate) fn worker(fleet: &TestFleet, key_file: &Path) -> Self {
+        Self::start(fleet, key_file, &["worker", "--queues", "live=2,bulk=1,upkeep=1", "--lease", "2"])
     }
 }
 
-impl Drop for WorkerProcess {
+impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -59,13 +68,13 @@ async fn a_backfill_survives_the_death_of_its_worker() {
     let job = Job::Backfill { instance: fleet.instance.id, projects: Vec::new(), since: None };
     fleet.producer.enqueue(job).await.unwrap();
 
-    let first = WorkerProcess::start(&fleet, &key_file);
+    let first = Process::worker(&fleet, &key_file);
     until(|| async { synced(&fleet).await >= 400 }).await;
     drop(first);
     let in_the_middle = synced(&fleet).await;
     assert!(in_the_middle < 1500, "the worker was killed after the end: {in_the_middle}");
 
-    let _second = WorkerProcess::start(&fleet, &key_file);
+    let _second = Process::worker(&fleet, &key_file);
     until(|| async { finished(&fleet).await }).await;
     fleet.drain().await;
     fleet.assert_mirror_equals_jira().await;

@@ -12,7 +12,7 @@ use serde_json::Value;
 use simulator::{Fault, Route};
 use tests::{FleetOptions, TestFleet, private_servers};
 
-use crate::crash::{binary, until};
+use crate::crash::{command, until};
 
 struct Process {
     child: Child,
@@ -26,15 +26,10 @@ impl Process {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let key_file = std::env::temp_dir().join(format!("jirafleet-health-{name}-{}", std::process::id()));
         std::fs::write(&key_file, "5a".repeat(32)).unwrap();
-        let child = Command::new(binary())
-            .args([name, "--metrics-listen", &address])
-            .env("JIRAFLEET_DATABASE_URL", &fleet.database.app_url)
+        let child = command(fleet, &key_file, &[name, "--metrics-listen", &address])
             .env("JIRAFLEET_REDIS_URL", redis_url)
-            .env("JIRAFLEET_REDIS_PREFIX", &fleet.queues.prefix)
-            .env("JIRAFLEET_MASTER_KEY_FILE", &key_file)
             .env("JIRAFLEET_GATEWAY_LISTEN", "127.0.0.1:0")
             .env("JIRAFLEET_API_LISTEN", "127.0.0.1:0")
-            .stdin(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();

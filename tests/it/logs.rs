@@ -4,7 +4,7 @@
 use std::{
     fs::File,
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Child, Command},
 };
 
 use queue::Job;
@@ -14,7 +14,7 @@ use tests::{FleetOptions, TestFleet};
 
 use crate::{
     cli::Cli,
-    crash::{binary, until},
+    crash::{command, until},
 };
 
 const TOKEN: &str = "canary-token-5f1e";
@@ -43,14 +43,10 @@ impl Process {
         let (log, key_file) = (base.with_extension("log"), base.with_extension("key"));
         std::fs::write(&key_file, "5a".repeat(32)).unwrap();
         let (gateway, api) = (free_address(), free_address());
-        let child = Command::new(binary())
-            .args(["all", "-vv", "--metrics-listen", "127.0.0.1:0", "--gateway-listen", &gateway, "--api-listen", &api])
-            .env("JIRAFLEET_DATABASE_URL", &fleet.database.app_url)
-            .env("JIRAFLEET_REDIS_URL", &fleet.queues.url)
-            .env("JIRAFLEET_REDIS_PREFIX", &fleet.queues.prefix)
-            .env("JIRAFLEET_MASTER_KEY_FILE", &key_file)
+        let args =
+            ["all", "-vv", "--metrics-listen", "127.0.0.1:0", "--gateway-listen", &gateway, "--api-listen", &api];
+        let child = command(fleet, &key_file, &args)
             .env_remove("RUST_LOG")
-            .stdin(Stdio::null())
             .stderr(File::create(&log).unwrap())
             .spawn()
             .unwrap();

@@ -18,7 +18,7 @@ use opentelemetry_proto::tonic::{
 use prost::Message;
 use tests::{FleetOptions, TestFleet};
 
-use crate::crash::{binary, until};
+use crate::crash::{binary, command, until};
 
 /// Spans by whoever sent them.
 #[derive(Clone, Default)]
@@ -80,14 +80,8 @@ impl Process {
         let metrics = free_address();
         let key_file = std::env::temp_dir().join(format!("jirafleet-traces-{}", metrics.port()));
         std::fs::write(&key_file, "5a".repeat(32)).unwrap();
-        let child = Command::new(binary())
-            .args(args)
+        let child = command(fleet, &key_file, args)
             .args(["--metrics-listen", &metrics.to_string(), "--otlp-endpoint", collector])
-            .env("JIRAFLEET_DATABASE_URL", &fleet.database.app_url)
-            .env("JIRAFLEET_REDIS_URL", &fleet.queues.url)
-            .env("JIRAFLEET_REDIS_PREFIX", &fleet.queues.prefix)
-            .env("JIRAFLEET_MASTER_KEY_FILE", &key_file)
-            .stdin(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();

@@ -9,7 +9,7 @@ use redis::AsyncCommands as _;
 use tests::{FleetOptions, TestFleet};
 
 use super::{SEARCH, budgets};
-use crate::{crash::WorkerProcess, pitfalls::desk::issue_id, queue::trouble::Watched};
+use crate::{crash::Process, pitfalls::desk::issue_id, queue::trouble::Watched};
 
 /// Four processes with much to ask: together they take half a minute's worth at once, and two more a second.
 #[tokio::test]
@@ -20,7 +20,7 @@ async fn four_worker_processes_have_one_budget() {
     let fleet = TestFleet::with(options).await;
     let key_file = std::env::temp_dir().join(format!("jirafleet-budget-{}", std::process::id()));
     std::fs::write(&key_file, "5a".repeat(32)).unwrap();
-    let workers: Vec<WorkerProcess> = (0..4).map(|_| WorkerProcess::start(&fleet, &key_file)).collect();
+    let workers: Vec<Process> = (0..4).map(|_| Process::worker(&fleet, &key_file)).collect();
     let ids: Vec<IssueId> = fleet.jira().issue_ids().into_iter().map(issue_id).collect();
     fleet.producer.touch(fleet.instance.id, &ids, Utc::now()).await.unwrap();
     let began = Instant::now();

@@ -1,9 +1,6 @@
 //! Three scheduler processes, of which the one that leads is killed, stopped and continued, and told to end.
 
-use std::{
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::{process::Command, time::Duration};
 
 use domain::InstanceId;
 use queue::Leader;
@@ -11,35 +8,10 @@ use serde_json::Value;
 use tests::{FleetOptions, TestFleet};
 
 use super::Seen;
-use crate::{cli::Cli, crash::binary};
+use crate::{cli::Cli, crash::Process};
 
 /// Between two polls of one instance, in seconds: longer than a tick and a change of leaders together.
 const INTERVAL: u64 = 30;
-
-struct Process(Child);
-
-impl Process {
-    fn start(fleet: &TestFleet, key_file: &std::path::Path) -> Self {
-        let child = Command::new(binary())
-            .args(["scheduler", "--metrics-listen", "127.0.0.1:0"])
-            .env("JIRAFLEET_DATABASE_URL", &fleet.database.app_url)
-            .env("JIRAFLEET_REDIS_URL", &fleet.queues.url)
-            .env("JIRAFLEET_REDIS_PREFIX", &fleet.queues.prefix)
-            .env("JIRAFLEET_MASTER_KEY_FILE", key_file)
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        Self(child)
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 struct Watch {
     fleet: TestFleet,
@@ -81,14 +53,14 @@ async fn the_leading_process_is_killed_stopped_and_continued_and_no_turn_comes_t
     }
     let key_file = std::env::temp_dir().join(format!("jirafleet-schedule-{}", std::process::id()));
     std::fs::write(&key_file, "5a".repeat(32)).unwrap();
-    let mut processes: Vec<Process> = (0..3).map(|_| Process::start(&fleet, &key_file)).collect();
+    let mut processes: Vec<Process> = (0..3).map(|_| Process::start(&fleet, &key_file, &["scheduler"])).collect();
     let mut watch = Watch { fleet, seen: Seen::default(), count: 0 };
 
     // Everyone was never polled, and is at once.
     let first = watch.until(instances.len() + 2, |_| true).await;
     signal(&first, "-KILL");
     let second = watch.until(2, |leader| leader.term > first.term).await;
-    processes.push(Process::start(&watch.fleet, &key_file));
+    processes.push(Process::start(&watch.fleet, &key_file, &["scheduler"]));
     signal(&second, "-STOP");
     let third = watch.until(2, |leader| leader.term > second.term).await;
     assert_ne!(third.name, second.name);
