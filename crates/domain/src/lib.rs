@@ -3,6 +3,7 @@
 //! Pure: no I/O, no runtime, no clock. Everything else in the workspace speaks in these types.
 
 pub mod adf;
+mod canonical;
 mod changelog;
 mod command;
 mod comment;

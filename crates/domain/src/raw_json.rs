@@ -1,6 +1,6 @@
 //! JSON kept as the text it came in, so that no number loses a digit on its way through us.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -8,6 +8,8 @@ use utoipa::{
     PartialSchema, ToSchema,
     openapi::{ObjectBuilder, RefOr, Schema, schema::SchemaType},
 };
+
+use crate::canonical;
 
 /// A JSON document, unread. Two are equal when they say the same: members in any order, numbers compared digit by digit.
 #[derive(Clone)]
@@ -37,7 +39,7 @@ impl RawJson {
     /// Appends the document in its one canonical form: members sorted, no blanks, numbers and texts normalised. What nests
     /// more than 128 deep is taken as it is written.
     pub fn canonical(&self, out: &mut String) {
-        canonical(self.as_str(), DEPTH, out);
+        canonical::canonical(self.as_str(), out);
     }
 }
 
@@ -49,86 +51,6 @@ impl PartialSchema for RawJson {
 }
 
 impl ToSchema for RawJson {}
-
-/// How deep documents are told apart by meaning: far deeper than Jira's, and far from where a stack ends.
-const DEPTH: usize = 128;
-
-/// Writes the canonical form of one document. The text was checked when the `RawValue` was made, so every step parses;
-/// if one did not, its own text is as good a form as any.
-fn canonical(text: &str, depth: usize, out: &mut String) {
-    match text.trim_start().as_bytes().first() {
-        Some(b'{' | b'[') if depth == 0 => out.push_str(text.trim()),
-        Some(b'{') => match serde_json::from_str::<BTreeMap<String, &RawValue>>(text) {
-            Ok(members) => canonical_object(&members, depth - 1, out),
-            Err(_) => out.push_str(text),
-        },
-        Some(b'[') => match serde_json::from_str::<Vec<&RawValue>>(text) {
-            Ok(items) => canonical_array(&items, depth - 1, out),
-            Err(_) => out.push_str(text),
-        },
-        Some(b'"') => canonical_string(text, out),
-        Some(b'-' | b'0'..=b'9') => canonical_number(text.trim(), out),
-        _ => out.push_str(text.trim()),
-    }
-}
-
-fn canonical_object(members: &BTreeMap<String, &RawValue>, depth: usize, out: &mut String) {
-    out.push('{');
-    for (n, (name, value)) in members.iter().enumerate() {
-        if n > 0 {
-            out.push(',');
-        }
-        push_string(name, out);
-        out.push(':');
-        canonical(value.get(), depth, out);
-    }
-    out.push('}');
-}
-
-fn canonical_array(items: &[&RawValue], depth: usize, out: &mut String) {
-    out.push('[');
-    for (n, item) in items.iter().enumerate() {
-        if n > 0 {
-            out.push(',');
-        }
-        canonical(item.get(), depth, out);
-    }
-    out.push(']');
-}
-
-fn canonical_string(text: &str, out: &mut String) {
-    match serde_json::from_str::<String>(text) {
-        Ok(plain) => push_string(&plain, out),
-        Err(_) => out.push_str(text),
-    }
-}
-
-fn push_string(plain: &str, out: &mut String) {
-    out.push_str(&serde_json::Value::String(plain.to_owned()).to_string());
-}
-
-/// Sign, digits without zeros at either end, and the power of ten of the last digit: `1.50e3` is `15e2`.
-fn canonical_number(text: &str, out: &mut String) {
-    let (negative, text) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
-    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits = format!("{whole}{fraction}");
-    let trimmed = digits.trim_start_matches('0').trim_end_matches('0');
-    if trimmed.is_empty() {
-        out.push('0');
-        return;
-    }
-    let dropped = digits.trim_start_matches('0').len() - trimmed.len();
-    let shift = i128::try_from(dropped).unwrap_or(0) - i128::try_from(fraction.len()).unwrap_or(0);
-    let power = exponent.parse::<i128>().unwrap_or(0) + shift;
-    if negative {
-        out.push('-');
-    }
-    out.push_str(trimmed);
-    if power != 0 {
-        out.push_str(&format!("e{power}"));
-    }
-}
 
 impl From<Box<RawValue>> for RawJson {
     fn from(raw: Box<RawValue>) -> Self {

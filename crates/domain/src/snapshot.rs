@@ -3,9 +3,14 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use crate::{Comment, History, Issue, IssueId, IssueLink, LinkDirection, RawJson, Sprint, User, Worklog};
+use crate::{
+    Comment, History, Issue, IssueId, IssueLink, LinkDirection, RawJson, Sprint, User, Worklog,
+    canonical::{canonical, push_string},
+};
 
 /// What Jira said about one issue at one instant: whole, with nothing cut off. The only thing that is ever applied to the
 /// mirror.
@@ -25,7 +30,8 @@ pub struct IssueSnapshot {
     pub sprints: Vec<Sprint>,
     /// Everybody whom the issue, its comments, worklogs or changelog name; each once.
     pub people: Vec<User>,
-    /// The issue as Jira said it, without its `changelog` member, whose every entry is in [`changelog`](Self::changelog).
+    /// The issue as Jira said it, without what is told whole elsewhere in the snapshot: its `changelog`, and the lists of
+    /// comments and worklogs among its fields.
     pub raw: RawJson,
     /// A lower bound of the instant at which this was true: when the request was sent.
     pub observed_at: DateTime<Utc>,
@@ -101,43 +107,69 @@ fn own_links(links: &[IssueLink]) -> impl Iterator<Item = (i64, i64, &str, LinkD
 /// Jira embeds beside a parent's or link's id about the other issue (its key, summary, status ..). That changes
 /// without this issue being touched, and is read from the other's own row.
 fn canonical_content(raw: &RawJson) -> String {
-    let mut out = String::new();
-    own_content(raw).as_ref().unwrap_or(raw).canonical(&mut out);
+    let mut out = String::with_capacity(raw.as_str().len());
+    if own_content(raw, &mut out).is_none() {
+        out.clear();
+        raw.canonical(&mut out);
+    }
     out
 }
 
-type Members = BTreeMap<String, RawJson>;
+type Members<'r> = BTreeMap<String, &'r RawValue>;
 
-fn own_content(raw: &RawJson) -> Option<RawJson> {
-    let mut document: Members = raw.read().ok()?;
-    let mut fields: Members = document.get("fields")?.read().ok()?;
+fn own_content(raw: &RawJson, out: &mut String) -> Option<()> {
+    let document: Members<'_> = raw.read().ok()?;
+    let mut fields: Members<'_> = read(document.get("fields")?)?;
     fields.retain(|name, _| !ROWS_OF_THEIR_OWN.contains(&name.as_str()) && !CALLER_SPECIFIC.contains(&name.as_str()));
-    for (name, strip) in [("parent", without_excerpt as fn(&RawJson) -> Option<RawJson>), ("issuelinks", links)] {
-        if let Some(stripped) = fields.get(name).and_then(strip) {
-            fields.insert(name.to_owned(), stripped);
+    object(&document, out, |name, value, out| match name {
+        "fields" => object(&fields, out, |name, value, out| match name {
+            "parent" => own_reference(value, out),
+            "issuelinks" => own_references(value, out),
+            _ => canonical(value.get(), out),
+        }),
+        _ => canonical(value.get(), out),
+    });
+    Some(())
+}
+
+fn read<'r, T: Deserialize<'r>>(value: &'r RawValue) -> Option<T> {
+    serde_json::from_str(value.get()).ok()
+}
+
+fn object(members: &Members<'_>, out: &mut String, member: impl Fn(&str, &RawValue, &mut String)) {
+    out.push('{');
+    for (n, (name, value)) in members.iter().enumerate() {
+        if n > 0 {
+            out.push(',');
         }
+        push_string(name, out);
+        out.push(':');
+        member(name, value, out);
     }
-    document.insert("fields".to_owned(), RawJson::of(&fields).ok()?);
-    RawJson::of(&document).ok()
+    out.push('}');
 }
 
 /// Another issue's id alone.
-fn without_excerpt(other: &RawJson) -> Option<RawJson> {
-    let mut members: Members = other.read().ok()?;
+fn own_reference(other: &RawValue, out: &mut String) {
+    let Some(mut members) = read::<Members<'_>>(other) else { return canonical(other.get(), out) };
     members.retain(|name, _| name == "id");
-    RawJson::of(&members).ok()
+    object(&members, out, |_, value, out| canonical(value.get(), out));
 }
 
-fn links(links: &RawJson) -> Option<RawJson> {
-    let mut links: Vec<Members> = links.read().ok()?;
-    for link in &mut links {
-        for end in ["inwardIssue", "outwardIssue"] {
-            if let Some(stripped) = link.get(end).and_then(without_excerpt) {
-                link.insert(end.to_owned(), stripped);
-            }
+/// Links, of whose far ends the ids alone count.
+fn own_references(links: &RawValue, out: &mut String) {
+    let Some(list) = read::<Vec<Members<'_>>>(links) else { return canonical(links.get(), out) };
+    out.push('[');
+    for (n, link) in list.iter().enumerate() {
+        if n > 0 {
+            out.push(',');
         }
+        object(link, out, |name, value, out| match name {
+            "inwardIssue" | "outwardIssue" => own_reference(value, out),
+            _ => canonical(value.get(), out),
+        });
     }
-    RawJson::of(&links).ok()
+    out.push(']');
 }
 
 #[cfg(test)]
