@@ -1,7 +1,8 @@
 //! Jira's JSON to what the mirror means: the only place.
 //!
-//! An issue's own text is kept exactly as it came, without its changelog, of which every entry becomes a [`History`].
+//! An issue's own text is kept as it came, without what becomes rows of its own: changelog, comments, worklogs.
 
+mod document;
 mod issue;
 mod listed;
 mod reference;
@@ -18,8 +19,9 @@ use domain::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::{Error, lenient::Members, wire};
+use crate::{Error, wire};
 
+use document::Document;
 pub(crate) use issue::link;
 pub(crate) use listed::{comment, history, worklog};
 pub(crate) use reference::{listed_status, status};
@@ -80,19 +82,21 @@ impl Draft {
     /// columns cannot hold.
     pub(crate) fn read(exact: &str) -> Result<Self, Error> {
         let storable = storable_json(exact);
-        let wire: wire::Issue<'_> = read_object(storable.as_deref().unwrap_or(exact), "an issue")?;
-        let id = wire.id.ok_or_else(|| Error::malformed("an issue without an id"))?;
-        let text_of_fields = wire.fields.ok_or_else(|| missing(id, "fields"))?;
-        let mut fields: wire::Fields<'_> = read_object(text_of_fields.get(), "an issue's fields")?;
+        let document = Document::read(storable.as_deref().unwrap_or(exact))?;
+        let id = document.id;
+        let mut fields: wire::Fields<'_> = read_object(document.text_of_fields.get(), "an issue's fields")?;
         let (links, comments, worklogs) = (fields.issuelinks.take(), fields.comment.take(), fields.worklog.take());
         let mut people = BTreeMap::new();
-        let mut issue = issue::issue(id, wire.key, fields, &mut people)?;
-        let sprints = sprint::sprints(text_of_fields)?;
+        let mut issue = issue::issue(id, document.key(), fields, &mut people)?;
+        let sprints = sprint::sprints(&document.fields)?;
         issue.sprints = sprints.iter().map(|sprint| sprint.id).collect();
         let mut draft = Self {
             issue,
             links: links.unwrap_or_default().into_iter().filter_map(issue::link).collect(),
-            raw: without_changelog(exact)?,
+            raw: match &storable {
+                None => document.raw()?,
+                Some(_) => Document::read(exact)?.raw()?,
+            },
             sprints,
             comments: BTreeMap::new(),
             worklogs: BTreeMap::new(),
@@ -104,7 +108,7 @@ impl Draft {
         };
         draft.embed_comments(comments)?;
         draft.embed_worklogs(worklogs)?;
-        draft.embed_changelog(wire.changelog)?;
+        draft.embed_changelog(document.changelog())?;
         Ok(draft)
     }
 
@@ -222,14 +226,6 @@ fn meet(wire: Option<wire::Person>, people: &mut People) -> Option<AccountId> {
     Some(account)
 }
 
-/// The issue's text without its top-level `changelog`; every other value stays as it was written.
-fn without_changelog(text: &str) -> Result<RawJson, Error> {
-    let mut members: Members<'_> = read(text, "an issue")?;
-    let before = members.0.len();
-    members.0.retain(|(name, _)| name != "changelog");
-    raw(if members.0.len() == before { text.to_owned() } else { members.to_text() })
-}
-
 /// Reads a document of which we know the shape. Lists stand for no object, though serde would read one from a list.
 fn read_object<'a, T: Deserialize<'a>>(text: &'a str, what: &str) -> Result<T, Error> {
     if text.trim_start().starts_with('{') {
@@ -241,10 +237,6 @@ fn read_object<'a, T: Deserialize<'a>>(text: &'a str, what: &str) -> Result<T, E
 
 fn read<'a, T: Deserialize<'a>>(text: &'a str, what: &str) -> Result<T, Error> {
     serde_json::from_str(text).map_err(|error| Error::unreadable(what, &error))
-}
-
-fn raw(text: String) -> Result<RawJson, Error> {
-    RawJson::parse(text).map_err(|error| Error::unreadable("our own text", &error))
 }
 
 fn nothing() -> RawJson {
@@ -316,11 +308,12 @@ mod tests {
     }
 
     #[test]
-    fn the_raw_text_keeps_every_digit_and_loses_only_the_changelog() {
+    fn the_raw_text_keeps_every_digit_and_loses_only_what_has_rows_of_its_own() {
         let raw = snapshot_from_json(ISSUE, now()).expect("an issue").raw;
         assert!(raw.as_str().contains("12345678901234567890.10") && raw.as_str().contains("\"n\":1.10"));
         assert!(!raw.as_str().contains("\"changelog\"") && raw.as_str().contains("\\u0000"));
-        let members: Members<'_> = raw.read().expect("an object");
+        assert!(!raw.as_str().contains("\"comment\"") && raw.as_str().contains("\"labels\""));
+        let members: crate::lenient::Members<'_> = raw.read().expect("an object");
         assert_eq!(members.0.len(), 4);
     }
 

@@ -233,6 +233,6 @@ fn transition(raw: &RawValue) -> Result<Transition, Error> {
         name: wire.name.unwrap_or_default(),
         to: wire.to.and_then(convert::status),
         has_screen: wire.has_screen.unwrap_or(false),
-        fields: fields.into_iter().map(|(name, field)| (name, required(field))).collect(),
+        fields: fields.into_iter().map(|(name, field)| (name.into_owned(), required(field))).collect(),
     })
 }

@@ -1,9 +1,11 @@
 //! Reading what may be missing, null, or of another type than last year. Only what cannot be done without is insisted on,
 //! and that in `convert`.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use domain::parse_jira_time;
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::value::RawValue;
 
 /// A number that may be written as a text: Jira does both.
@@ -70,7 +72,7 @@ pub(crate) fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<Str
     Ok(list(<&RawValue>::deserialize(from)?).map(|items| items.into_iter().filter_map(spelled).collect()))
 }
 
-fn shaped<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
+pub(crate) fn shaped<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
     serde_json::from_str(raw.get()).ok().filter(|_| raw.get().starts_with('{'))
 }
 
@@ -87,12 +89,14 @@ pub(crate) fn spelled(raw: &RawValue) -> Option<String> {
     }
 }
 
-/// The members of an object in the order they came, values unread.
+/// The members of an object in the order they came, values unread. Names without escapes are not copied.
 #[derive(Debug)]
-pub(crate) struct Members<'a>(pub(crate) Vec<(String, &'a RawValue)>);
+pub(crate) struct Members<'a>(pub(crate) Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Name<'n>(#[serde(borrow)] Cow<'n, str>);
         struct Visitor;
 
         impl<'de> de::Visitor<'de> for Visitor {
@@ -104,8 +108,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 
             fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
+                while let Some((Name(name), value)) = map.next_entry()? {
+                    members.push((name, value));
                 }
                 Ok(Members(members))
             }
@@ -115,22 +119,18 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     }
 }
 
-impl Members<'_> {
-    /// The object again, every value as it was.
-    pub(crate) fn to_text(&self) -> String {
-        let length = self.0.iter().map(|(name, value)| name.len() + value.get().len() + 4).sum::<usize>();
-        let mut out = String::with_capacity(length + 2);
-        for (name, value) in &self.0 {
-            out.push(if out.is_empty() { '{' } else { ',' });
-            out.push_str(&serde_json::Value::from(name.as_str()).to_string());
-            out.push(':');
-            out.push_str(value.get());
-        }
-        if out.is_empty() {
-            out.push('{');
-        }
-        out.push('}');
-        out
+/// The object again, every value as it was.
+impl Serialize for Members<'_> {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl<'a> Members<'a> {
+    /// The value of a member; nothing where it is null. Of two with one name the last counts.
+    pub(crate) fn get(&self, wanted: &str) -> Option<&'a RawValue> {
+        let value = self.0.iter().rev().find(|(name, _)| name == wanted)?.1;
+        (value.get() != "null").then_some(value)
     }
 }
 
@@ -203,7 +203,7 @@ mod tests {
     fn objects_keep_every_digit() {
         let text = r#"{"b":1.10,"a":{"c" : 12345678901234567890},"é\n":null}"#;
         let members: Members<'_> = serde_json::from_str(text).expect("an object");
-        assert_eq!(members.to_text(), text);
-        assert_eq!(Members(Vec::new()).to_text(), "{}");
+        assert_eq!(serde_json::to_string(&members).expect("JSON"), text);
+        assert_eq!(serde_json::to_string(&Members(Vec::new())).expect("JSON"), "{}");
     }
 }

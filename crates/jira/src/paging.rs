@@ -78,7 +78,7 @@ fn page<'a>(answer: &'a Answer, listing: &Listing<'_>) -> Result<Page<'a>, Error
     let members: Members<'a> = answer.read("a page of a listing")?;
     let (mut values, mut is_last, mut total) = (None, None, None);
     for (name, value) in members.0 {
-        match name.as_str() {
+        match name.as_ref() {
             "isLast" => is_last = lenient::truth(value),
             "total" => total = lenient::numbered(value),
             name if listing.lists.contains(&name) => values = serde_json::from_str(value.get()).ok(),

@@ -79,18 +79,6 @@ pub(crate) struct IssueError {
 }
 
 #[derive(Debug, Deserialize)]
-pub(crate) struct Issue<'a> {
-    #[serde(default, deserialize_with = "lenient::id")]
-    pub(crate) id: Option<i64>,
-    #[serde(default, deserialize_with = "lenient::text")]
-    pub(crate) key: Option<String>,
-    #[serde(borrow)]
-    pub(crate) fields: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "lenient::object")]
-    pub(crate) changelog: Option<Changelog<'a>>,
-}
-
-#[derive(Debug, Deserialize)]
 pub(crate) struct Fields<'a> {
     #[serde(default, deserialize_with = "lenient::text")]
     pub(crate) summary: Option<String>,

@@ -1,9 +1,11 @@
 //! What an issue lists: comments, worklogs, and the entries of its changelog.
 
+use std::borrow::Cow;
+
 use domain::{Change, Comment, CommentId, History, HistoryId, RawJson, Worklog, WorklogId};
 use serde_json::value::RawValue;
 
-use super::{People, meet, missing, nothing, raw, read};
+use super::{People, meet, missing, nothing, read};
 use crate::{Error, lenient, lenient::Members, wire};
 
 pub(crate) fn comment(wire: wire::Comment<'_>, people: &mut People) -> Result<Comment, Error> {
@@ -41,7 +43,7 @@ pub(crate) fn worklog(wire: wire::Worklog<'_>, people: &mut People) -> Result<Wo
 pub(crate) fn history(wire: wire::History<'_>, people: &mut People) -> Result<History, Error> {
     let (mut id, mut created_at, mut author, mut items, mut rest) = (None, None, None, Vec::new(), Vec::new());
     for (name, value) in wire.0 {
-        match name.as_str() {
+        match name.as_ref() {
             "id" => id = lenient::numbered(value),
             "created" => created_at = lenient::timed(value),
             "author" => author = serde_json::from_str(value.get()).ok(),
@@ -72,7 +74,7 @@ fn change(item: Members<'_>) -> Result<Change, Error> {
     };
     let mut rest = Vec::new();
     for (name, value) in item.0 {
-        match name.as_str() {
+        match name.as_ref() {
             "field" => change.field = lenient::spelled(value).unwrap_or_default(),
             "fieldId" => change.field_id = lenient::spelled(value),
             "fieldtype" => change.field_type = lenient::spelled(value),
@@ -88,6 +90,9 @@ fn change(item: Members<'_>) -> Result<Change, Error> {
 }
 
 /// Members that have no place of their own.
-fn leftovers(rest: Vec<(String, &RawValue)>) -> Result<Option<RawJson>, Error> {
-    if rest.is_empty() { Ok(None) } else { raw(Members(rest).to_text()).map(Some) }
+fn leftovers(rest: Vec<(Cow<'_, str>, &RawValue)>) -> Result<Option<RawJson>, Error> {
+    if rest.is_empty() {
+        return Ok(None);
+    }
+    RawJson::of(&Members(rest)).map(Some).map_err(|error| Error::unreadable("our own text", &error))
 }

@@ -30,14 +30,13 @@ const OLD_MEMBERS: [&str; 12] = [
 ];
 
 /// All sprints that an issue was ever in, each once.
-pub(super) fn sprints(fields: &RawValue) -> Result<Vec<Sprint>, Error> {
+pub(super) fn sprints(fields: &Members<'_>) -> Result<Vec<Sprint>, Error> {
     let mut sprints: Vec<Sprint> = Vec::new();
-    if !["oardId\"", "rapidViewId="].iter().any(|mark| fields.get().contains(mark)) {
-        return Ok(sprints);
-    }
-    let members: Members<'_> = read(fields.get(), "an issue's fields")?;
-    let lists =
-        members.0.iter().filter(|(name, value)| name.starts_with("customfield_") && value.get().starts_with('['));
+    let tells = |value: &RawValue| ["oardId\"", "rapidViewId="].iter().any(|mark| value.get().contains(mark));
+    let lists = fields
+        .0
+        .iter()
+        .filter(|(name, value)| name.starts_with("customfield_") && value.get().starts_with('[') && tells(value));
     for (_, value) in lists {
         let entries: Vec<&RawValue> = read(value.get(), "a list")?;
         for sprint in entries.into_iter().filter_map(sprint) {

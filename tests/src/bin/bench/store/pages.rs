@@ -1,8 +1,8 @@
 //! What is loaded: 20,000 made-up issues with three comments and five changelog entries each, read as from Jira.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
-use domain::{IssueSnapshot, RawJson};
+use domain::IssueSnapshot;
 use simulator::{Config, Parts};
 
 /// Issues of one load.
@@ -22,7 +22,7 @@ impl Pages {
         let page = |texts: Vec<String>| -> Vec<IssueSnapshot> {
             let read =
                 |text: &String| jira::snapshot_from_json(text, parts.end()).expect("the simulator writes as Jira");
-            texts.iter().map(|text| without_embedded(read(text))).collect()
+            texts.iter().map(read).collect()
         };
         Self(Arc::new(parts.all(PAGE).map(|part| page(parts.issues(&part))).collect()))
     }
@@ -37,18 +37,6 @@ impl Pages {
         let all = self.0.iter().flatten();
         all.map(|snapshot| snapshot.raw.as_str().len()).sum::<usize>() / ISSUES
     }
-}
-
-/// Comments are rows of their own; their copies in the document would make it half as long again as the documents that
-/// the promises are about.
-fn without_embedded(mut snapshot: IssueSnapshot) -> IssueSnapshot {
-    let read = |raw: &RawJson| -> BTreeMap<String, RawJson> { raw.read().expect("an object") };
-    let mut document = read(&snapshot.raw);
-    let mut fields = read(&document["fields"]);
-    fields.remove("comment");
-    document.insert("fields".to_owned(), RawJson::of(&fields).expect("JSON"));
-    snapshot.raw = RawJson::of(&document).expect("JSON");
-    snapshot
 }
 
 /// A site with so many issues in each project. Worklogs are left out: the references do not write them.
