@@ -5,7 +5,18 @@ use domain::{Change, InstanceId, RawJson};
 use super::Family;
 use crate::{Error, TenantTx, directory::column};
 
-const CHANGELOGS: &str = "/* changelogs.replace */
+const ADD: &str = "/* changelogs.add */
+INSERT INTO mirror.changelogs (tenant_id, instance_id, issue_id, id, item_no, author, created_at, field, field_id,
+    field_type, from_value, from_text, to_value, to_text, more, history_more)
+SELECT $1, $2, p.issue_id, p.id, p.item_no, p.author, p.created_at, p.field, p.field_id, p.field_type, p.from_value,
+    p.from_text, p.to_value, p.to_text, p.more::jsonb, p.history_more::jsonb
+FROM unnest($4::bigint[], $5::bigint[], $6::integer[], $7::text[], $8::timestamptz[], $9::text[], $10::text[],
+    $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[])
+    AS p (issue_id, id, item_no, author, created_at, field, field_id, field_type, from_value, from_text, to_value,
+        to_text, more, history_more)
+WHERE cardinality($3::bigint[]) = 0";
+
+const REPLACE: &str = "/* changelogs.replace */
 WITH page AS (
     SELECT p.issue_id, p.id, p.item_no, p.author, p.created_at, p.field, p.field_id, p.field_type, p.from_value,
         p.from_text, p.to_value, p.to_text, p.more::jsonb AS more, p.history_more::jsonb AS history_more
@@ -46,7 +57,7 @@ impl TenantTx {
     pub(super) async fn replace_changelogs(&mut self, instance: InstanceId, family: &Family<'_>) -> Result<(), Error> {
         let rows = &family.changes;
         let text = |of: for<'c> fn(&'c Change) -> Option<&'c str>| column(rows, |row| row.change.and_then(of));
-        self.replace(CHANGELOGS, instance, family)
+        self.replace([ADD, REPLACE], instance, family)
             .bind(column(rows, |row| row.issue))
             .bind(column(rows, |row| row.history.id.0))
             .bind(column(rows, |row| row.item_no))

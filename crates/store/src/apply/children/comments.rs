@@ -5,7 +5,17 @@ use domain::{InstanceId, RawJson};
 use super::Family;
 use crate::{Error, TenantTx, directory::column};
 
-const COMMENTS: &str = "/* comments.replace */
+const ADD: &str = "/* comments.add */
+INSERT INTO mirror.comments (tenant_id, instance_id, issue_id, id, author, update_author, body, visibility, jsd_public,
+    reply_to, created_at, updated_at)
+SELECT $1, $2, p.issue_id, p.id, p.author, p.update_author, p.body::jsonb, p.visibility::jsonb, p.jsd_public, p.reply_to, p.created_at,
+    p.updated_at
+FROM unnest($4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bool[], $11::bigint[],
+    $12::timestamptz[], $13::timestamptz[])
+    AS p (issue_id, id, author, update_author, body, visibility, jsd_public, reply_to, created_at, updated_at)
+WHERE cardinality($3::bigint[]) = 0";
+
+const REPLACE: &str = "/* comments.replace */
 WITH page AS (
     SELECT p.issue_id, p.id, p.author, p.update_author, p.body::jsonb AS body, p.visibility::jsonb AS visibility,
         p.jsd_public, p.reply_to, p.created_at, p.updated_at
@@ -41,7 +51,7 @@ ON CONFLICT (tenant_id, instance_id, issue_id, id) DO UPDATE SET
 impl TenantTx {
     pub(super) async fn replace_comments(&mut self, instance: InstanceId, family: &Family<'_>) -> Result<(), Error> {
         let rows = &family.comments;
-        self.replace(COMMENTS, instance, family)
+        self.replace([ADD, REPLACE], instance, family)
             .bind(column(rows, |(issue, _)| *issue))
             .bind(column(rows, |(_, comment)| comment.id.0))
             .bind(column(rows, |(_, comment)| comment.author.as_ref().map(|account| account.0.as_str())))

@@ -5,7 +5,15 @@ use domain::InstanceId;
 use super::Family;
 use crate::{Error, TenantTx, directory::column};
 
-const LINKS: &str = "/* links.replace */
+const ADD: &str = "/* links.add */
+INSERT INTO mirror.issue_links (tenant_id, instance_id, issue_id, id, direction, position, type_id, type_name, other_id,
+    other_key)
+SELECT $1, $2, p.issue_id, p.id, p.direction, p.position, p.type_id, p.type_name, p.other_id, p.other_key
+FROM unnest($4::bigint[], $5::bigint[], $6::text[], $7::integer[], $8::bigint[], $9::text[], $10::bigint[],
+    $11::text[]) AS p (issue_id, id, direction, position, type_id, type_name, other_id, other_key)
+WHERE cardinality($3::bigint[]) = 0";
+
+const REPLACE: &str = "/* links.replace */
 WITH page AS (
     SELECT * FROM unnest($4::bigint[], $5::bigint[], $6::text[], $7::integer[], $8::bigint[], $9::text[], $10::bigint[],
         $11::text[]) AS p (issue_id, id, direction, position, type_id, type_name, other_id, other_key)
@@ -36,7 +44,7 @@ ON CONFLICT (tenant_id, instance_id, issue_id, id, direction) DO UPDATE SET
 impl TenantTx {
     pub(super) async fn replace_links(&mut self, instance: InstanceId, family: &Family<'_>) -> Result<(), Error> {
         let rows = &family.links;
-        self.replace(LINKS, instance, family)
+        self.replace([ADD, REPLACE], instance, family)
             .bind(column(rows, |(issue, ..)| *issue))
             .bind(column(rows, |(.., link)| link.id))
             .bind(column(rows, |(.., link)| link.direction.name()))

@@ -5,7 +5,17 @@ use domain::{InstanceId, RawJson};
 use super::Family;
 use crate::{Error, TenantTx, directory::column};
 
-const WORKLOGS: &str = "/* worklogs.replace */
+const ADD: &str = "/* worklogs.add */
+INSERT INTO mirror.worklogs (tenant_id, instance_id, issue_id, id, author, update_author, started_at, seconds, comment,
+    visibility, created_at, updated_at)
+SELECT $1, $2, p.issue_id, p.id, p.author, p.update_author, p.started_at, p.seconds, p.comment::jsonb, p.visibility::jsonb,
+    p.created_at, p.updated_at
+FROM unnest($4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::timestamptz[], $9::bigint[], $10::text[],
+    $11::text[], $12::timestamptz[], $13::timestamptz[])
+    AS p (issue_id, id, author, update_author, started_at, seconds, comment, visibility, created_at, updated_at)
+WHERE cardinality($3::bigint[]) = 0";
+
+const REPLACE: &str = "/* worklogs.replace */
 WITH page AS (
     SELECT p.issue_id, p.id, p.author, p.update_author, p.started_at, p.seconds, p.comment::jsonb AS comment,
         p.visibility::jsonb AS visibility, p.created_at, p.updated_at
@@ -41,7 +51,7 @@ ON CONFLICT (tenant_id, instance_id, issue_id, id) DO UPDATE SET
 impl TenantTx {
     pub(super) async fn replace_worklogs(&mut self, instance: InstanceId, family: &Family<'_>) -> Result<(), Error> {
         let rows = &family.worklogs;
-        self.replace(WORKLOGS, instance, family)
+        self.replace([ADD, REPLACE], instance, family)
             .bind(column(rows, |(issue, _)| *issue))
             .bind(column(rows, |(_, worklog)| worklog.id.0))
             .bind(column(rows, |(_, worklog)| worklog.author.as_ref().map(|account| account.0.as_str())))
