@@ -28,6 +28,8 @@ const HISTORIES: usize = 60;
 const TIMED: usize = 10_000;
 /// What Jira takes for an answer, in one of the cases.
 const LATENCY: Duration = Duration::from_millis(50);
+/// More requests than such a backfill makes.
+const REQUESTS: usize = 10_000;
 /// Rounds of what is timed.
 const ROUNDS: usize = 3;
 
@@ -132,7 +134,7 @@ async fn load(issues: usize, latency: Duration) -> Taken {
     let fleet = TestFleet::judging_nothing(options).await;
     fleet.lose_webhooks();
     if !latency.is_zero() {
-        fleet.jira().fail_any(usize::MAX, &Fault::Slow(latency));
+        fleet.jira().fail_any(REQUESTS, &Fault::Slow(latency));
     }
     let worker = Worker::start(&fleet);
     let began = Instant::now();
