@@ -15,8 +15,9 @@ struct Args {
     /// What writes and instants are drawn from.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Within how many milliseconds of the writes.
-    #[arg(long, default_value_t = 60)]
+    /// Within how many milliseconds of the writes: about as long as the first ones of a process take, so that about half of
+    /// them are under way and the others are yet to be announced or answered already.
+    #[arg(long, default_value_t = 200)]
     within: u64,
 }
 
@@ -31,6 +32,8 @@ async fn main() {
     let mut kills = Kills::new(&fleet, args.seed).await;
     kills.play(args.kills, Duration::from_millis(args.within)).await;
     let tally = kills.end().await;
+    let announced: usize = tally.endings.values().sum();
+    assert!(announced * 4 >= tally.wishes, "only {announced} writes were announced before the kills: give --within more");
     println!("{} kills, {} writes asked for in {:.0} s", tally.kills, tally.wishes, begun.elapsed().as_secs_f64());
     println!("{} answered before the kill; of those announced ended {:?}", tally.answered, tally.endings);
     println!(
