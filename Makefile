@@ -34,7 +34,7 @@ kills: packages ## writes by an api that is killed 500 times (ARGS="--kills 50" 
 	@$(CARGO) build --release --locked --package tests --bin kills --package jirafleet --bin jirafleet >&2
 	@"$${CARGO_TARGET_DIR:-target}/release/kills" $(ARGS)
 
-coverage: ## which lines of the ground and the use cases the tests run; wants cargo-llvm-cov
+coverage: ## which lines of the ground and the use cases the tests run; wants rustup's llvm-tools
 	@tests/coverage.sh
 
 bench: packages ## every benchmark beside its references: a table here, the figures in target/bench
