@@ -77,7 +77,7 @@ impl Access {
         let hash: [u8; 32] = Sha256::digest(token.expose()).into();
         let ask = async || {
             let key = store.system().api_key(&token).await?;
-            key.iter().for_each(|key| note_use(store, key));
+            key.iter().filter(|key| key.admits(request.at, request.from)).for_each(|key| note_use(store, key));
             Ok(key)
         };
         let key = self.keys.get(hash, ask).await?;
