@@ -121,9 +121,8 @@ impl Fleet {
     }
 
     async fn gate(&self, options: &ApiOptions) -> Result<api::Gate, Failed> {
-        let rates = api::Rates { key: options.rate_per_key, tenant: options.rate_per_tenant, ..api::Rates::default() };
         let queue::Config { url, prefix } = &self.house.queues;
-        let mut gate = api::Gate::new(url, prefix, rates).map_err(Failed::configuration)?;
+        let mut gate = api::Gate::new(url, prefix, options.rates()).map_err(Failed::configuration)?;
         if let Some(file) = &options.issuers_file {
             gate.issuers = issuers::read(file, &self.house.store, &self.house.insecure).await?;
         }

@@ -32,13 +32,23 @@ pub(crate) struct ApiOptions {
     #[arg(long, env = "JIRAFLEET_RATE_PER_TENANT", default_value_t = 30_000, value_name = "REQUESTS",
           value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rate_per_tenant: u32,
+    /// Requests a minute with keys that are not good, of one address; more are refused unread.
+    #[arg(long, env = "JIRAFLEET_RATE_OF_GUESSES", default_value_t = 60, value_name = "REQUESTS",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rate_of_guesses: u32,
 }
 
 impl ApiOptions {
     /// The usual ones.
     pub(crate) fn at(api_listen: SocketAddr) -> Self {
-        let api::Rates { key: rate_per_key, tenant: rate_per_tenant, .. } = api::Rates::default();
-        Self { api_listen, issuers_file: None, rate_per_key, rate_per_tenant }
+        let api::Rates { key: rate_per_key, tenant: rate_per_tenant, attempts: rate_of_guesses } =
+            api::Rates::default();
+        Self { api_listen, issuers_file: None, rate_per_key, rate_per_tenant, rate_of_guesses }
+    }
+
+    /// How much may be asked.
+    pub(crate) fn rates(&self) -> api::Rates {
+        api::Rates { key: self.rate_per_key, tenant: self.rate_per_tenant, attempts: self.rate_of_guesses }
     }
 }
 
