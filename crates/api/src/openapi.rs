@@ -1,5 +1,6 @@
 //! The description of all routes in OpenAPI 3.1: generated from the handlers, served, and committed as `docs/openapi.json`.
 
+mod bodies;
 mod words;
 
 use serde_json::{Value, json};
@@ -30,9 +31,10 @@ pub fn document() -> Value {
         words::say(operation);
         operation["responses"]["default"] = json!({ "$ref": "#/components/responses/Problem" });
     }
-    let schemas =
-        document["components"]["schemas"].as_object_mut().into_iter().flat_map(|schemas| schemas.values_mut());
-    schemas.for_each(say_null_once);
+    if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
+        schemas.values_mut().for_each(say_null_once);
+        bodies::say(schemas);
+    }
     forget_unused(&mut document);
     document
 }

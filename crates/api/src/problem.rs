@@ -162,7 +162,9 @@ impl Problem {
 
     fn faults(&self, place: Place) -> Vec<Fault> {
         match self {
-            Self::Said(Error::Invalid(faults)) => faults.iter().map(|fault| place.fault(fault)).collect(),
+            Self::Said(Error::Invalid(faults) | Error::Unfit(faults)) => {
+                faults.iter().map(|fault| place.fault(fault)).collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -206,6 +208,7 @@ fn class(error: &Error) -> (StatusCode, &'static str, &'static str) {
         Error::Unproven => (StatusCode::UNAUTHORIZED, "unauthorized", "A good key is needed"),
         Error::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden", "The key is not good for this"),
         Error::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid", "The request cannot be taken"),
+        Error::Unfit(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unfit", "The site does not take it"),
         Error::NotFound(_) => (StatusCode::NOT_FOUND, "not_found", "There is no such thing"),
         Error::Conflict(_) => (StatusCode::CONFLICT, "conflict", "Things are otherwise"),
         Error::Stale => (StatusCode::PRECONDITION_FAILED, "stale", "It has changed meanwhile"),

@@ -1,5 +1,5 @@
 //! What people and programs want done to issues: each command names every field at fault at once, before anybody is asked.
-//! Also the JSON of our interfaces.
+//! What is no such command is told apart from what is one that Jira would not take. Also the JSON of our interfaces.
 
 mod parts;
 mod text;
@@ -51,23 +51,29 @@ pub struct CreateIssue {
     pub fields: BTreeMap<String, RawJson>,
 }
 
-/// Changes of one issue, all or none of them. A field that is left out stays; `null` empties it.
+/// Changes of one issue, all or none of them. A field that is left out stays; `null` empties one that may be empty.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct UpdateIssue {
     /// One line, 255 characters at most.
+    #[serde(deserialize_with = "something", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
     pub summary: Option<String>,
     /// What it is about.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<RichText>)]
     pub description: Option<Option<RichText>>,
     /// All of them, without blanks.
+    #[serde(deserialize_with = "something", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<String>)]
     pub labels: Option<Vec<String>>,
     /// Whose it is to be; `null` is nobody's.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<AccountId>)]
     pub assignee: Option<Option<AccountId>>,
     /// Jira's number of it, or its name.
+    #[serde(deserialize_with = "something", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Handle)]
     pub priority: Option<Handle>,
     /// A date without a zone.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
@@ -102,6 +108,9 @@ pub struct AddComment {
 }
 
 impl CreateIssue {
+    /// Fields that no command takes among the others: they have a place of their own, or nobody may set them.
+    pub const OWN: [&str; 13] = parts::OWN;
+
     /// Names every field at fault.
     pub fn validate(&self) -> Result<(), Vec<Invalid>> {
         let mut faults = Faults::default();
@@ -114,6 +123,14 @@ impl CreateIssue {
         self.priority.iter().for_each(|priority| faults.handle("priority", priority));
         self.parent.iter().for_each(|parent| faults.issue("parent", parent));
         faults.fields(&self.fields);
+        faults.end()
+    }
+
+    /// Names every field that Jira would not take, as far as that can be known without asking.
+    pub fn suits_jira(&self) -> Result<(), Vec<Invalid>> {
+        let mut faults = Faults::default();
+        faults.document("description", self.description.as_ref());
+        faults.values(&self.fields);
         faults.end()
     }
 }
@@ -131,6 +148,14 @@ impl UpdateIssue {
         faults.account("assignee", self.assignee.iter().flatten().next());
         self.priority.iter().for_each(|priority| faults.handle("priority", priority));
         faults.fields(&self.fields);
+        faults.end()
+    }
+
+    /// Names every field that Jira would not take, as far as that can be known without asking.
+    pub fn suits_jira(&self) -> Result<(), Vec<Invalid>> {
+        let mut faults = Faults::default();
+        faults.document("description", self.description.iter().flatten().next());
+        faults.values(&self.fields);
         faults.end()
     }
 }
@@ -153,6 +178,14 @@ impl TransitionIssue {
         faults.fields(&self.fields);
         faults.end()
     }
+
+    /// Names every field that Jira would not take, as far as that can be known without asking.
+    pub fn suits_jira(&self) -> Result<(), Vec<Invalid>> {
+        let mut faults = Faults::default();
+        faults.document("comment", self.comment.as_ref());
+        faults.values(&self.fields);
+        faults.end()
+    }
 }
 
 impl AddComment {
@@ -160,11 +193,23 @@ impl AddComment {
     pub fn validate(&self) -> Result<(), Vec<Invalid>> {
         let mut faults = Faults::default();
         faults.text("body", Some(&self.body));
-        if faults.is_empty() && self.body.document().plain_text().trim().is_empty() {
+        faults.end()
+    }
+
+    /// Names what Jira would not take, as far as that can be known without asking.
+    pub fn suits_jira(&self) -> Result<(), Vec<Invalid>> {
+        let mut faults = Faults::default();
+        faults.document("body", Some(&self.body));
+        if faults.is_empty() && self.body.document().nodes().is_empty() {
             faults.add("body", "must say something");
         }
         faults.end()
     }
+}
+
+/// What is there and says something: for what is left out or given, but never `null`.
+fn something<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
 }
 
 /// What is there, be it `null`: only what is left out is not given.
@@ -204,18 +249,50 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_an_id_however_it_is_written() {
+        let to = |json: &str| serde_json::from_str::<TransitionIssue>(&format!(r#"{{"to":{json}}}"#)).map(|it| it.to);
+        for (json, id) in [("7", 7), ("7.0", 7), ("-7.0e2", -700), ("9007199254740993", 9_007_199_254_740_993)] {
+            assert_eq!(to(json).expect("an id"), Some(Handle::Id(id)), "{json}");
+        }
+        assert_eq!(to("\"7\"").expect("a name"), Some(Handle::Name("7".to_owned())));
+        assert!(to("7.5").is_err() && to("1e30").is_err() && to("true").is_err());
+    }
+
+    #[test]
     fn null_empties_and_silence_keeps() {
         let update: UpdateIssue = serde_json::from_str(r#"{"assignee":null}"#).expect("JSON of a command");
         assert_eq!((update.assignee.clone(), update.due_on), (Some(None), None));
         assert!(update.validate().is_ok());
         assert!(serde_json::from_str::<UpdateIssue>(r#"{"status":"Done"}"#).is_err());
+        for lasting in ["summary", "labels", "priority"] {
+            assert!(serde_json::from_str::<UpdateIssue>(&format!(r#"{{"{lasting}":null}}"#)).is_err(), "{lasting}");
+        }
     }
 
     #[test]
-    fn a_comment_says_something() {
+    fn a_comment_says_something_that_jira_takes() {
         let comment = |markdown: &str| AddComment { body: RichText::markdown(markdown) };
-        assert!(comment("*hello*").validate().is_ok());
-        assert_eq!(named(comment(" \n").validate()), ["body"]);
-        assert_eq!(named(comment(&"ä".repeat(40_000)).validate()), ["body"]);
+        assert!(comment("*hello*").suits_jira().is_ok());
+        for unfit in [" \n", "#", &"ä".repeat(40_000)] {
+            assert!(comment(unfit).validate().is_ok(), "it is a comment");
+            assert_eq!(named(comment(unfit).suits_jira()), ["body"]);
+        }
+        assert_eq!(named(comment(&"ä".repeat(140_000)).validate()), ["body"]);
+        let of =
+            |adf: &str| serde_json::from_str::<AddComment>(&format!(r#"{{"body":{{"adf":{adf}}}}}"#)).expect("JSON");
+        let picture = r#"{"type":"doc","version":1,"content":[{"type":"mediaSingle","content":[{"type":"media"}]}]}"#;
+        assert!(of(picture).suits_jira().is_ok(), "a picture alone says something");
+        assert_eq!(named(of("7").suits_jira()), ["body"]);
+    }
+
+    #[test]
+    fn what_jira_would_not_take_is_named_apart() {
+        let create: CreateIssue = serde_json::from_str(
+            r#"{"project":"ACME","issue_type":1,"summary":"x","description":{"adf":{"type":"doc"}},
+                "fields":{"customfield_1":"\u0000","fixVersions":[]}}"#,
+        )
+        .expect("JSON of a command");
+        assert!(create.validate().is_ok());
+        assert_eq!(named(create.suits_jira()), ["description", "fields.customfield_1"]);
     }
 }

@@ -86,6 +86,10 @@ async fn what_nobody_asked_to_know_is_refused() {
         ),
         ("/issues?jql=colour%20%3D%20red", vec!["jql"]),
         ("/issues?text=--", vec!["text"]),
+        (
+            "/issues?status=&assignee=&label=&label_all=&field=%3D&due_from=2026-02-02&due_before=2026-02-02",
+            vec!["assignee", "due_from", "field", "field", "label", "label_all", "status"],
+        ),
         ("/issues/ACME", vec!["issue"]),
         ("/projects?limit=201", vec!["limit"]),
         ("/metrics/lead-times?done_from=yesterday", vec!["done_from"]),

@@ -114,8 +114,14 @@ async fn what_cannot_be_taken_is_said_before_jira_is_asked() {
     assert_eq!(desk.fleet.requests(), before);
     let mut wrong = an_issue(&desk, "No such type");
     wrong["issue_type"] = json!("Riddle");
-    let body = problem(post(&desk, "/issues", &wrong).send().await.unwrap(), StatusCode::BAD_REQUEST, "invalid").await;
+    let unfit = post(&desk, "/issues", &wrong).send().await.unwrap();
+    let body = problem(unfit, StatusCode::UNPROCESSABLE_ENTITY, "unfit").await;
     assert_eq!(body["errors"][0]["pointer"], "/issue_type");
+    let mut blank = an_issue(&desk, "A text that is none");
+    blank["description"] = json!({"adf": {"type": "doc", "version": 1, "content": [{"type": "text", "text": ""}]}});
+    let unfit = post(&desk, "/issues", &blank).send().await.unwrap();
+    let body = problem(unfit, StatusCode::UNPROCESSABLE_ENTITY, "unfit").await;
+    assert_eq!(body["errors"][0]["pointer"], "/description");
     let planned = post(&desk, "/issues?dry_run=true", &an_issue(&desk, "Dry")).send().await.unwrap();
     assert_eq!(good(planned, StatusCode::OK).await["dry_run"], true);
     assert_eq!(desk.fleet.jira().requests().of(Route::CreateIssue), 0);

@@ -8,7 +8,7 @@ use axum::{
 };
 use chrono::{NaiveDate, Utc};
 use domain::{
-    AccountId, Comment, History, IssueLink, SprintId, StatusCategory,
+    AccountId, Comment, History, Invalid, IssueLink, SprintId, StatusCategory,
     search::{FieldFilter, Handle, IssueFilter, Listed, Range},
 };
 use serde::Deserialize;
@@ -135,7 +135,7 @@ async fn search(
     uri: Uri,
     Query(query): Query<IssueQuery>,
 ) -> Result<Response, Problem> {
-    page(&uri, issues::search(&house.context, &caller, query.read()?, Utc::now()).await?)
+    page(&uri, issues::search(&house.context, &caller, query.read()?, Utc::now()).await.map_err(renamed)?)
 }
 
 /// Show an issue.
@@ -265,6 +265,35 @@ impl IssueQuery {
             fields: fields(&self.field, reader),
         }
     }
+}
+
+/// Calls what is at fault in a filter as the query calls it.
+fn renamed(error: Error) -> Error {
+    let Error::Invalid(faults) = error else { return error };
+    Error::Invalid(faults.into_iter().map(|fault| Invalid { what: parameter(fault.what), ..fault }).collect())
+}
+
+fn parameter(field: String) -> String {
+    let known = match field.as_str() {
+        "projects" => "project",
+        "statuses" => "status",
+        "types" => "type",
+        "priorities" => "priority",
+        "resolutions" => "resolution",
+        "assignees" => "assignee",
+        "reporters" => "reporter",
+        "labels_any" => "label",
+        "labels_all" => "label_all",
+        "parents" => "parent",
+        "sprints" => "sprint",
+        "created" => "created_from",
+        "updated" => "updated_from",
+        "resolved" => "resolved_from",
+        "due" => "due_from",
+        other if other == "fields" || other.starts_with("fields.") => "field",
+        _ => return field,
+    };
+    known.to_owned()
 }
 
 /// How "no value" is written.

@@ -17,6 +17,9 @@ pub(crate) enum Error {
     /// Each field at fault.
     #[error("{}", sentence(.0))]
     Invalid(Vec<Invalid>),
+    /// Each field that is well formed, and that the site does not take all the same.
+    #[error("{}", sentence(.0))]
+    Unfit(Vec<Invalid>),
     /// There is no such thing, or it is another tenant's: no difference is visible.
     #[error("there is no such {0}")]
     NotFound(&'static str),
@@ -69,6 +72,11 @@ impl Error {
     /// One field at fault.
     pub(crate) fn invalid(what: &str, why: impl Into<String>) -> Self {
         Self::Invalid(vec![Invalid::new(what, why)])
+    }
+
+    /// One field that the site does not take.
+    pub(crate) fn unfit(what: &str, why: impl Into<String>) -> Self {
+        Self::Unfit(vec![Invalid::new(what, why)])
     }
 }
 

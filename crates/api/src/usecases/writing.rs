@@ -6,7 +6,7 @@ mod transition;
 
 use std::collections::BTreeMap;
 
-use domain::{AddComment, RawJson, Scope, UpdateIssue, Written, announced, search::Listed};
+use domain::{AddComment, Invalid, RawJson, Scope, UpdateIssue, Written, announced, search::Listed};
 use jira::NewComment;
 use serde::Serialize;
 use store::Deed;
@@ -74,6 +74,17 @@ impl Target<'_> {
     }
 }
 
+/// Refuses a command that is none, or else one that Jira would not take; all that is wrong with it is named at once.
+fn checked(form: Result<(), Vec<Invalid>>, content: Result<(), Vec<Invalid>>) -> Result<(), Error> {
+    match (form, content) {
+        (Ok(()), content) => content.map_err(Error::Unfit),
+        (Err(mut faults), content) => {
+            faults.extend(content.err().into_iter().flatten());
+            Err(Error::Invalid(faults))
+        }
+    }
+}
+
 /// Changes fields of an issue, if it is what the caller believes it to be: Jira is asked for it first.
 pub(crate) async fn update(
     context: &Context,
@@ -83,7 +94,7 @@ pub(crate) async fn update(
     belief: &Belief,
     intent: Intent,
 ) -> Result<Answer, Error> {
-    command.validate().map_err(Error::Invalid)?;
+    checked(command.validate(), command.suits_jira())?;
     let (site, found) = target.found(context, caller).await?;
     let found = refreshed(&site, found).await?;
     belief.check(&found)?;
@@ -113,7 +124,7 @@ pub(crate) async fn comment(
     command: &AddComment,
     intent: Intent,
 ) -> Result<Answer, Error> {
-    command.validate().map_err(Error::Invalid)?;
+    checked(command.validate(), command.suits_jira())?;
     if let Some(told) = intent.told_before(context, caller).await? {
         return Ok(told);
     }

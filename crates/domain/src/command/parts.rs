@@ -13,7 +13,7 @@ const LONGEST_NAME: usize = 255;
 const MOST: usize = 100;
 
 /// Fields that have a place of their own in every command, or that no command may touch.
-const OWN: [&str; 13] = [
+pub(super) const OWN: [&str; 13] = [
     "assignee",
     "comment",
     "description",
@@ -83,6 +83,12 @@ impl Faults {
         }
     }
 
+    pub(super) fn document(&mut self, field: &str, text: Option<&RichText>) {
+        if let Some(Err(fault)) = text.map(|text| text.document().check(field)) {
+            self.0.push(fault);
+        }
+    }
+
     pub(super) fn labels(&mut self, labels: &[String]) {
         if labels.len() > MOST {
             self.add("labels", format!("must be at most {MOST}"));
@@ -99,16 +105,19 @@ impl Faults {
         if fields.len() > MOST {
             self.add("fields", format!("must be at most {MOST}"));
         }
-        for (id, value) in fields {
+        for id in fields.keys() {
             let shown: String = id.chars().take(60).collect();
-            let is_id = id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-            if id.is_empty() || !is_id {
+            if !is_field_id(id) {
                 self.add(format!("fields.{shown}"), "must be named by Jira's id of the field, as `customfield_10010`");
             } else if OWN.contains(&id.as_str()) {
                 self.add(format!("fields.{shown}"), "has a place of its own, or cannot be set");
-            } else if storable_json(value.as_str()).is_some() {
-                self.add(format!("fields.{shown}"), "must have no NUL");
             }
+        }
+    }
+
+    pub(super) fn values(&mut self, fields: &BTreeMap<String, RawJson>) {
+        for (id, _) in fields.iter().filter(|(_, value)| storable_json(value.as_str()).is_some()) {
+            self.add(format!("fields.{id}"), "must have no NUL");
         }
     }
 
@@ -117,4 +126,10 @@ impl Faults {
             self.add(field, format!("must be 1 to {LONGEST_NAME} characters"));
         }
     }
+}
+
+/// Whether it may be Jira's id of a field (`customfield_10010`, `fixVersions`), which a name (`Story points`) is not.
+fn is_field_id(id: &str) -> bool {
+    id.starts_with(|first: char| first.is_ascii_lowercase())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }

@@ -2,7 +2,7 @@
 //! something or has a value that is none of it. An empty value passes neither, as in Jira.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use utoipa::ToSchema;
 
 use super::Word;
@@ -192,9 +192,17 @@ pub enum Place {
 #[serde(untagged)]
 pub enum Handle {
     /// Jira's number.
-    Id(i64),
+    Id(#[serde(deserialize_with = "whole")] i64),
     /// A name, key, label or account. Names of things that have an id are compared without regard to case.
     Name(String),
+}
+
+/// To JSON, 7.0 is as whole a number as 7.
+fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
+    let number = serde_json::Number::deserialize(from)?;
+    let fraction = || number.as_f64().filter(|number| number.fract() == 0.0);
+    let whole = number.as_i64().or_else(|| format!("{:.0}", fraction()?).parse().ok());
+    whole.ok_or_else(|| D::Error::custom("must be a whole number"))
 }
 
 /// What is asked of a custom field.

@@ -5,7 +5,7 @@ use jira::{NewIssue, Visible};
 use serde_json::json;
 use store::Deed;
 
-use super::{Answer, Intent, carried_out, fields::Fields, plan};
+use super::{Answer, Intent, carried_out, checked, fields::Fields, plan};
 use crate::usecases::{
     Caller, Context, Error,
     write_back::{Landed, Site, site},
@@ -21,13 +21,13 @@ pub(crate) async fn create(
     command: &CreateIssue,
     intent: Intent,
 ) -> Result<Answer, Error> {
-    command.validate().map_err(Error::Invalid)?;
+    checked(command.validate(), command.suits_jira())?;
     if let Some(told) = intent.told_before(context, caller).await? {
         return Ok(told);
     }
     let site = site(context, caller, command.instance.as_deref()).await?;
     let project = site.mirror.project_by_key(site.instance.id, &command.project.parse()?).await?;
-    let project = project.ok_or_else(|| Error::invalid("project", "must be one that the mirror knows"))?.id;
+    let project = project.ok_or_else(|| Error::unfit("project", "must be one that the mirror knows"))?.id;
     let kind = kind(&site, project, &command.issue_type).await?;
     let fields = Fields::of_create(command)?;
     let once = match intent {
@@ -53,14 +53,14 @@ pub(crate) async fn create(
 /// Jira's number of a type that may be made in the project.
 async fn kind(site: &Site, project: ProjectId, wanted: &Handle) -> Result<i64, Error> {
     let types = site.jira.creatable_types(project).await?;
-    let types = types.ok_or_else(|| Error::invalid("project", "must be one in which the mirror's account may work"))?;
+    let types = types.ok_or_else(|| Error::unfit("project", "must be one in which the mirror's account may work"))?;
     let found = types.iter().find(|one| match wanted {
         Handle::Id(id) => one.id == *id,
         Handle::Name(name) => one.name.to_lowercase() == name.to_lowercase(),
     });
     found.map(|one| one.id).ok_or_else(|| {
         let names = types.iter().map(|one| one.name.as_str()).collect::<Vec<_>>().join(", ");
-        Error::invalid("issue_type", format!("must be one of the project's: {names}"))
+        Error::unfit("issue_type", format!("must be one of the project's: {names}"))
     })
 }
 
@@ -72,7 +72,7 @@ async fn must_be_complete(site: &Site, project: ProjectId, kind: i64, given: &Fi
     let faults: Vec<Invalid> = missed
         .map(|field| Invalid::new(format!("fields.{}", field.id), format!("is required ({})", field.name)))
         .collect();
-    if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
+    if faults.is_empty() { Ok(()) } else { Err(Error::Unfit(faults)) }
 }
 
 fn planned(command: &CreateIssue, fields: Fields) -> Result<Answer, Error> {

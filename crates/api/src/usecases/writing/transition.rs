@@ -4,7 +4,7 @@ use domain::{Invalid, Issue, IssueRef, Status, TransitionIssue, announced, searc
 use jira::{Asked, Landed as Placed, Mark, NewComment, NewTransition, Transition};
 use store::Deed;
 
-use super::{Answer, Intent, Target, carried_out, fields::Fields, plan, reference, refreshed};
+use super::{Answer, Intent, Target, carried_out, checked, fields::Fields, plan, reference, refreshed};
 use crate::usecases::{
     Caller, Context, Error,
     write_back::{Landed, Site},
@@ -18,7 +18,7 @@ pub(crate) async fn transition(
     command: &TransitionIssue,
     intent: Intent,
 ) -> Result<Answer, Error> {
-    command.validate().map_err(Error::Invalid)?;
+    checked(command.validate(), command.suits_jira())?;
     if let Some(told) = intent.told_before(context, caller).await? {
         return Ok(told);
     }
@@ -81,7 +81,7 @@ fn must_fit(way: &Transition, given: &Fields) -> Result<(), Error> {
     if given.has("resolution") && !on_screen("resolution") {
         faults.push(Invalid::new("resolution", "must be left out, since the transition's screen has none"));
     }
-    if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
+    if faults.is_empty() { Ok(()) } else { Err(Error::Unfit(faults)) }
 }
 
 /// An issue that moved while its comment was refused has moved all the same.
