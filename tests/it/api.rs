@@ -5,6 +5,7 @@ mod examples;
 mod limits;
 mod reading;
 mod refusals;
+mod tenants;
 mod timing;
 mod tokens;
 mod writing;

@@ -4,6 +4,7 @@ mod directory;
 mod insight;
 mod issues;
 mod operations;
+mod tenants;
 mod tokens;
 mod writes;
 
@@ -59,7 +60,8 @@ fn all() -> OpenApiRouter<House> {
         .merge(guarded(Scope::ReadIssues, issues::routes().merge(directory::routes()).merge(insight::routes())))
         .merge(guarded(Scope::WriteIssues, writes::routes()))
         .merge(guarded(Scope::ReadSync, operations::sync_routes()))
-        .merge(guarded(Scope::ReadAudit, operations::audit_routes()));
+        .merge(guarded(Scope::ReadAudit, operations::audit_routes()))
+        .merge(guarded(Scope::AdminTenants, tenants::routes()));
     OpenApiRouter::default().nest(PREFIX, inner)
 }
 

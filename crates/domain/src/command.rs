@@ -2,6 +2,7 @@
 //! What is no such command is told apart from what is one that Jira would not take. Also the JSON of our interfaces.
 
 mod parts;
+mod tenant;
 mod text;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
+pub use tenant::{ChangeTenant, CreateTenant};
 pub use text::RichText;
 
 use crate::{AccountId, Invalid, RawJson, search::Handle};

@@ -32,7 +32,7 @@ mod worklog;
 
 pub use adf::plain_text;
 pub use changelog::{Change, History};
-pub use command::{AddComment, CreateIssue, RichText, TransitionIssue, UpdateIssue};
+pub use command::{AddComment, ChangeTenant, CreateIssue, CreateTenant, RichText, TransitionIssue, UpdateIssue};
 pub use comment::Comment;
 pub use field::Field;
 pub use id::{AccountId, CommentId, HistoryId, InstanceId, IssueId, ProjectId, SprintId, TenantId, WorklogId};

@@ -34,7 +34,7 @@ pub enum Scope {
     /// Read who did what.
     #[serde(rename = "audit:read")]
     ReadAudit,
-    /// Change tenants, instances and keys.
+    /// See and change all tenants. Only who runs the house makes keys, so only a key of theirs has it.
     #[serde(rename = "tenants:admin")]
     AdminTenants,
 }

@@ -60,6 +60,6 @@ pub use seal::{MasterKey, NotAMasterKey, SealedCount, TenantKey};
 pub use search::Issues;
 pub use survey::{Login as DatabaseLogin, Survey, survey};
 pub use tenancy::{Config, SCHEMA, Store, TenantStore, TenantTx};
-pub use tenants::System;
+pub use tenants::{System, TenantChange};
 pub use views::{LeadTime, LeadTimeFilter, ProjectMetrics, Refreshed, View, ViewAge, Workload};
 pub use webhooks::{Registration, Webhook, WebhookKeys, WebhookKind, WebhookState};

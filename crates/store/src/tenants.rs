@@ -11,6 +11,15 @@ use sea_orm::{
 
 use crate::{Actor, Error, Store, TenantStore, instances::listed_instance, orm::sql};
 
+/// What is to be different about a tenant; what is absent stays.
+#[derive(Clone, Debug, Default)]
+pub struct TenantChange {
+    /// Its name.
+    pub name: Option<String>,
+    /// Whether nothing is done for it.
+    pub suspended: Option<bool>,
+}
+
 /// What is known before a tenant is: names and states, never a credential or anything mirrored.
 pub struct System<'s> {
     store: &'s Store,
@@ -72,12 +81,33 @@ impl<'s> System<'s> {
 
     /// Stops all work for a tenant, or lets it go on; its mirror stays.
     pub async fn suspend_tenant(&self, id: TenantId, suspended: bool) -> Result<(), Error> {
+        let change = TenantChange { suspended: Some(suspended), ..TenantChange::default() };
+        self.change_tenant(id, &change).await.map(drop)
+    }
+
+    /// Changes a tenant, and says which it is now; [`Error::Conflict`] when the name is taken.
+    pub async fn change_tenant(&self, id: TenantId, change: &TenantChange) -> Result<Tenant, Error> {
+        let mut row = tenant::ActiveModel { id: Unchanged(id.0), ..Default::default() };
+        if let Some(name) = &change.name {
+            valid_name("tenant name", name)?;
+            row.name = Set(name.clone());
+        }
+        if let Some(suspended) = change.suspended {
+            row.suspended = Set(suspended);
+        }
         let mut tx = self.in_tenant(id).begin().await?;
-        let row = tenant::ActiveModel { id: Unchanged(id.0), suspended: Set(suspended), ..Default::default() };
-        let row = row.update(&tx.orm()).await.map_err(|error| Error::from(error).of_what("tenant"))?;
-        let action = if suspended { "tenant.suspend" } else { "tenant.resume" };
-        tx.note(action, |deed| deed.about(&row.name));
-        tx.commit().await
+        let name = change.name.as_deref().unwrap_or_default();
+        let changed = row.update(&tx.orm()).await;
+        let row = changed.map_err(|error| Error::from(error).of_what("tenant").of_name("tenant", name))?;
+        if change.name.is_some() {
+            tx.note("tenant.rename", |deed| deed.about(&row.name));
+        }
+        if let Some(suspended) = change.suspended {
+            let action = if suspended { "tenant.suspend" } else { "tenant.resume" };
+            tx.note(action, |deed| deed.about(&row.name));
+        }
+        tx.commit().await?;
+        Ok(to_tenant(row))
     }
 
     /// All instances of all tenants in any state, by name.

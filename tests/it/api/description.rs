@@ -33,6 +33,7 @@ fn operations() -> Vec<(Method, String, Option<Scope>)> {
     let mut operations = Vec::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
         let path = path.strip_prefix("/api/v1").unwrap().replace("{issue}", "ACME-1").replace("{project}", "ACME");
+        let path = path.replace("{tenant}", "acme");
         for (method, operation) in methods.as_object().unwrap() {
             let scopes = operation["security"][0]["key"].as_array().expect("every operation names its scope");
             let scope = scopes.first().map(|scope| scope.as_str().unwrap().parse().unwrap());

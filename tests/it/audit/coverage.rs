@@ -137,6 +137,7 @@ async fn every_command_that_changes_something_is_in_the_log() {
     operator.runs("instance remove", &["more", "--yes"], "instance.remove").await;
     operator.runs("tenant suspend", &["acme"], "tenant.suspend").await;
     operator.runs("tenant resume", &["acme"], "tenant.resume").await;
+    operator.runs("tenant rename", &["acme", "acme-eu"], "tenant.rename").await;
     operator.cli.ok(&["tenant", "create", "globex"]).await;
     let globex = fleet.store.system().tenant_by_name("globex").await.unwrap().unwrap();
     operator.log = fleet.store.tenant(globex.id);
@@ -182,6 +183,8 @@ fn every_operation_that_changes_something_is_known() {
         }
     }
     let known = [
+        ("/api/v1/fleet/tenants", "create_tenant"),
+        ("/api/v1/fleet/tenants/{tenant}", "change_tenant"),
         ("/api/v1/issues", "create_issue"),
         ("/api/v1/issues/{issue}", "update_issue"),
         ("/api/v1/issues/{issue}/comments", "add_comment"),

@@ -38,6 +38,10 @@ pub(super) fn say(schemas: &mut Map<String, Value>) {
         more(schemas, &format!("UpdateIssue/properties/{member}"), &json!({"default": null}));
     }
     more(schemas, "UpdateIssue", &json!({"anyOf": changes()}));
+    for member in ["name", "suspended"] {
+        more(schemas, &format!("ChangeTenant/properties/{member}"), &json!({"default": null}));
+    }
+    more(schemas, "ChangeTenant", &json!({"minProperties": 1}));
     more(schemas, "TransitionIssue/properties/transition", &json!({"pattern": "^[0-9]{1,20}$", "example": "31"}));
     more(schemas, "TransitionIssue", &json!({"oneOf": ways()}));
     more(schemas, "RichText", &text());

@@ -51,6 +51,7 @@ fn look(name: &str, several: bool) -> Option<Map<String, Value>> {
             json!({"pattern": "^([1-9][0-9]{0,17}|[A-Za-z][A-Za-z0-9_]{0,99}-[1-9][0-9]{0,17})$", "example": "ACME-7"})
         }
         "project" if !several => json!({"pattern": PROJECT, "example": "ACME"}),
+        "tenant" => json!({"pattern": "^[a-z0-9][a-z0-9_-]{0,62}$", "example": "acme"}),
         "text" => json!({"maxLength": 500, "pattern": "^[^\\u0000]*[A-Za-z0-9][^\\u0000]*$", "example": "bell"}),
         "jql" => json!({"format": "jql", "maxLength": Query::LONGEST, "example": "project = ACME ORDER BY updated"}),
         "name" => json!({"maxLength": 100, "pattern": "^[^\\u0000]*$"}),

@@ -1,8 +1,9 @@
-//! `jirafleet tenant create|list|show|suspend|resume`.
+//! `jirafleet tenant create|list|show|rename|suspend|resume`.
 
 use clap::{Args as ClapArgs, Subcommand};
 use domain::{Tenant, valid_name};
 use serde::Serialize;
+use store::TenantChange;
 
 use super::instance;
 use crate::{
@@ -36,6 +37,8 @@ enum What {
         #[arg(short, long, value_enum, default_value_t)]
         output: Format,
     },
+    /// Call a tenant something else; its id, and all that is its, stays.
+    Rename { name: String, new_name: String },
     /// Stop all work for a tenant; its mirror stays.
     Suspend { name: String },
     /// Work for a suspended tenant again.
@@ -67,6 +70,13 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
         What::Show { name, output } => {
             let tenant = find(&house, &name).await?;
             print(&house, output, vec![tenant]).await?;
+        }
+        What::Rename { name, new_name } => {
+            valid_name("the tenant's name", &new_name)?;
+            let tenant = find(&house, &name).await?;
+            let change = TenantChange { name: Some(new_name.clone()), ..TenantChange::default() };
+            house.system().change_tenant(tenant.id, &change).await?;
+            say!("{name} is called {new_name} now");
         }
         What::Suspend { name } => suspend(&house, &name).await?,
         What::Resume { name } => resume(&house, &name).await?,

@@ -29,6 +29,9 @@ pub(super) async fn read(file: &Path, store: &Store, insecure: &[String]) -> Res
         serde_json::from_str(&text).map_err(|error| wrong(format!("is not understood: {error}")))?;
     let mut issuers = Vec::with_capacity(named.len());
     for Named { issuer, audience, jwks, tenant, scopes } in named {
+        if scopes.contains(&Scope::AdminTenants) {
+            return Err(wrong(format!("{issuer} may speak for its tenant only: leave out {}", Scope::AdminTenants)));
+        }
         let tenant = store
             .system()
             .tenant_by_name(&tenant)
