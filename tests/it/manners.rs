@@ -7,7 +7,7 @@ use std::{
 };
 
 use jira::{Budgets, Reach};
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde_json::Value;
 use simulator::{Fault, Route};
 use tests::{FleetOptions, TestFleet};
@@ -56,6 +56,23 @@ async fn every_failure_has_the_code_of_the_table() {
     budgets.pause(fleet.instance.id, Reach::Instance, Duration::from_secs(600)).await.unwrap();
     let text = cli.fails(75, &["instance", "test", "acme"]).await;
     assert!(text.contains("again"), "{text}");
+    let help = String::from_utf8(output(bare(&["--help"])).await.stdout).unwrap();
+    let told = help.split("Exit codes: ").nth(1).unwrap().split_whitespace().filter_map(|word| word.parse().ok());
+    assert_eq!(told.collect::<Vec<i32>>(), [0, 1, 2, 3, 4, 5, 7, 69, 70, 75, 78, 130], "{help}");
+}
+
+/// What is busy for a moment is another matter than what is away or wrong.
+#[tokio::test]
+async fn what_is_busy_is_told_from_what_is_wrong() {
+    let fleet = fleet().await;
+    let mut owner = Cli::of(&fleet, "busy");
+    owner.database_url = fleet.database.owner_url.clone();
+    // Somebody else migrates.
+    let other = connect(&fleet.database.owner_url).await.begin().await.unwrap();
+    other.execute_unprepared("LOCK TABLE mirror.seaql_migrations IN SHARE MODE").await.unwrap();
+    let text = owner.fails(75, &["migrate", "down", "--yes"]).await;
+    assert!(text.contains("again"), "{text}");
+    other.rollback().await.unwrap();
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ pub(crate) const UNAVAILABLE: u8 = 69;
 pub(crate) const BUG: u8 = 70;
 pub(crate) const TRY_AGAIN: u8 = 75;
 pub(crate) const CONFIGURATION: u8 = 78;
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// A command that did not do what it was asked.
 #[derive(Debug, Clone)]

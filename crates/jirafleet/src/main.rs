@@ -149,6 +149,11 @@ fn watched(cli: Cli, matches: &ArgMatches) -> Result<(), Failed> {
 }
 
 impl Command {
+    /// Whether it ends in an order of its own when it is told to; of all others Ctrl-C leaves nothing but the exit code.
+    fn minds_signals(&self) -> bool {
+        self.process().is_some() || matches!(self, Self::Demo(_) | Self::Simulate(_))
+    }
+
     /// Processes tell what they do as they go; chores speak only when something is wrong.
     fn process(&self) -> Option<(&'static str, &config::MetricsArgs)> {
         match self {
@@ -202,7 +207,14 @@ fn start_runtime(command: Command) -> Result<(), Failed> {
         .enable_all()
         .build()
         .map_err(|error| Failed::bug(format!("the runtime does not start: {error}")))?;
-    let result = runtime.block_on(run(command));
+    let minds_signals = command.minds_signals();
+    let result = runtime.block_on(async {
+        tokio::select! {
+            biased;
+            result = run(command) => result,
+            () = serve::interrupted(), if !minds_signals => Err(Failed::silent(exit::INTERRUPTED)),
+        }
+    });
     // Whatever still runs is of no use to anybody: connections to close, files of the resolver.
     runtime.shutdown_background();
     result

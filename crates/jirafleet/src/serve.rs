@@ -1,7 +1,7 @@
 //! One process, or all of them in one: arguments, wiring, signals.
 
 mod fleet;
-mod issuers;
+pub(crate) mod issuers;
 mod options;
 
 use std::path::PathBuf;
@@ -11,14 +11,14 @@ use domain::SiteRules;
 
 use crate::{
     config::{AtlassianArgs, MetricsArgs, Surroundings},
-    exit::Failed,
+    exit::{self, Failed},
     output::say,
     private::{self, Private},
     wire_up::House,
 };
 
 pub(crate) use fleet::{Addresses, Fleet};
-pub(crate) use options::{AllOptions, ApiOptions, GatewayOptions, WorkerOptions};
+pub(crate) use options::{AllOptions, ApiOptions, ApiPlace, GatewayOptions, WorkerOptions};
 
 #[derive(Args)]
 pub(crate) struct GatewayArgs {
@@ -127,7 +127,7 @@ pub(crate) async fn dev(args: DevArgs) -> Result<(), Failed> {
     let started = tokio::select! {
         started = start_dev(&private, &args.options) => started,
         failed = private.failed() => Err(failed),
-        () = signals.next() => Err(Failed::silent(130)),
+        () = signals.next() => Err(Failed::silent(exit::INTERRUPTED)),
     };
     let ended = match started {
         Ok(fleet) => tokio::select! {
@@ -150,6 +150,14 @@ async fn start_dev(private: &Private, options: &AllOptions) -> Result<Fleet, Fai
     say!("  figures   http://{}/metrics", addresses.metrics);
     say!("Next: jirafleet tenant create acme");
     Ok(fleet)
+}
+
+/// Waits for somebody's Ctrl-C.
+pub(crate) async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        // It cannot be listened to, and ends the program by itself.
+        std::future::pending().await
+    }
 }
 
 /// SIGTERM and SIGINT.

@@ -55,6 +55,11 @@ impl KeySet {
         Ok(Self { url, client, held: RwLock::default(), fetching: tokio::sync::Mutex::default() })
     }
 
+    /// How many keys the set has, asked anew; or why that cannot be told.
+    pub async fn look(&self) -> Result<usize, String> {
+        self.ask().await.map(|keys| keys.len())
+    }
+
     /// The key of this name, if the set has it.
     pub async fn key(&self, kid: &str) -> Option<PublicKey> {
         let now = Instant::now();
@@ -94,7 +99,12 @@ impl KeySet {
                 held.fetched = Some(asked);
             }
             Err(reason) => {
-                tracing::warn!(jwks.host = self.url.host_str(), reason, "public keys could not be fetched");
+                tracing::warn!(
+                    jwks.host = self.url.host_str(),
+                    error.code = "jwks.unavailable",
+                    reason,
+                    "public keys could not be fetched"
+                );
             }
         }
     }

@@ -18,7 +18,7 @@ pub(crate) mod view;
 mod vocabulary;
 pub(crate) mod workflow;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -63,6 +63,8 @@ pub(crate) struct State {
     /// When which worklog was deleted (for the feed), oldest first.
     pub(crate) deleted_worklogs: Vec<(DateTime<Utc>, u64)>,
     pub(crate) troubles: Troubles,
+    /// Permissions that the service account lost.
+    pub(crate) withheld: BTreeSet<String>,
 }
 
 /// On whose behalf an edit happens.

@@ -2,7 +2,9 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 
-use super::{Report, examine, house, report};
+use serde_json::json;
+
+use super::{Report, examine, examine_with, house, is_found, report};
 use crate::{cli::Cli, crash::binary};
 
 #[tokio::test]
@@ -32,6 +34,43 @@ async fn a_key_that_is_wrong_is_found() {
         "what is in the file stays there"
     );
     assert_eq!(report.state("key.opens"), "skipped");
+}
+
+#[tokio::test]
+async fn ports_that_others_have_and_a_collector_that_is_away_are_found() {
+    let fleet = house().await;
+    let cli = Cli::of(&fleet, "doctor-ports");
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (taken, ours) = (other.local_addr().unwrap().to_string(), fleet.gateway.to_string());
+    let at = ["doctor", "-o", "json", "--api-listen", &taken, "--gateway-listen", &ours];
+    let rest = ["--metrics-listen", "127.0.0.1:0", "--otlp-endpoint", "http://127.0.0.1:1"];
+    let report = report(&cli.run(&[&at[..], &rest].concat()).await);
+    is_found(report.of("machine.ports", "api"), "warning", "another program listens");
+    let gateway = report.of("machine.ports", "gateway");
+    assert_eq!((&gateway["state"], &gateway["found"]), (&"ok".into(), &format!("jirafleet listens at {ours}").into()));
+    assert_eq!(report.of("machine.ports", "metrics")["state"], "ok");
+    report.finds("traces.collector", "warning", "nobody listens at 127.0.0.1:1");
+    let odd = examine_with(&cli, &["--otlp-endpoint", "collector:4317"]).await;
+    odd.finds("traces.collector", "failure", "is no address");
+}
+
+#[tokio::test]
+async fn others_whose_tokens_cannot_be_proven_are_found() {
+    let fleet = house().await;
+    let cli = Cli::of(&fleet, "doctor-issuers");
+    let file = cli.key_file.with_extension("issuers");
+    let of_file = ["--issuers-file", file.to_str().unwrap()];
+    examine_with(&cli, &of_file).await.finds("api.issuers", "failure", "cannot be read");
+    let named = |tenant: &str, jwks: &str| {
+        let issuer = json!({"issuer": "https://login.example", "audience": "jirafleet", "jwks": jwks,
+            "tenant": tenant, "scopes": ["issues:read"]});
+        fs::write(&file, json!([issuer]).to_string()).unwrap();
+    };
+    named("nobody", "https://127.0.0.1:1/keys");
+    examine_with(&cli, &of_file).await.finds("api.issuers", "failure", "no tenant \"nobody\"");
+    named("acme", "https://127.0.0.1:1/keys");
+    examine_with(&cli, &of_file).await.finds("api.issuers", "failure", "cannot be fetched");
+    fs::remove_file(file).unwrap();
 }
 
 /// What the doctor says, called by a shell that set something up for it.

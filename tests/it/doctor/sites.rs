@@ -43,6 +43,19 @@ async fn tokens_that_do_not_work_are_found() {
 }
 
 #[tokio::test]
+async fn accounts_that_may_not_see_are_found() {
+    let fleet = house().await;
+    let cli = Cli::of(&fleet, "doctor-permissions");
+    assert_eq!(examine(&cli).await.state("jira.permissions"), "ok");
+    fleet.jira().withhold("USER_PICKER");
+    examine(&cli).await.finds("jira.permissions", "warning", "may not browse users");
+    for project in fleet.jira().project_keys() {
+        fleet.jira().deny_project(&project).unwrap();
+    }
+    examine(&cli).await.finds("jira.permissions", "failure", "may browse no project");
+}
+
+#[tokio::test]
 async fn sites_that_do_not_answer_or_ask_for_rest_are_found() {
     let fleet = house().await;
     let cli = Cli::of(&fleet, "doctor-site");

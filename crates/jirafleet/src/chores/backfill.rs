@@ -15,6 +15,7 @@ use crate::{
     config::Surroundings,
     exit::{self, Failed},
     output::say,
+    serve,
     wire_up::House,
 };
 use follow::Following;
@@ -59,7 +60,11 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
     }
     match (following, begun) {
         (Some(following), Begun::New { run } | Begun::Again { run } | Begun::Running { run, .. }) => {
-            following.follow(run).await
+            tokio::select! {
+                biased;
+                followed = following.follow(run) => followed,
+                () = serve::interrupted() => Err(unwatched(&instance)),
+            }
         }
         (None, Begun::Running { since, .. }) => Err(already(&instance, since)),
         (None, _) => {
@@ -117,6 +122,14 @@ pub(crate) async fn begin(
             Ok(Begun::Running { run: id.0, since })
         }
     }
+}
+
+fn unwatched(instance: &Instance) -> Failed {
+    let sentence = format!(
+        "nobody watches any more, and the backfill of {0} goes on: `jirafleet backfill {0} --follow` watches it again",
+        instance.name
+    );
+    Failed::new(exit::INTERRUPTED, sentence)
 }
 
 fn already(instance: &Instance, since: DateTime<Utc>) -> Failed {

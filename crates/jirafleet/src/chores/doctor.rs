@@ -7,6 +7,7 @@ mod database;
 mod finding;
 mod fleet;
 mod machine;
+mod places;
 mod redis_server;
 mod sites;
 
@@ -15,7 +16,10 @@ use jira::{Budgets, Clients};
 use queue::Producer;
 use store::Store;
 
-use self::finding::{Finding, State};
+use self::{
+    finding::{Finding, State},
+    places::Places,
+};
 use crate::{
     config::{Resolved, Surroundings},
     exit::{self, Failed},
@@ -36,6 +40,8 @@ pub(crate) struct Args {
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
     #[command(flatten)]
+    places: Places,
+    #[command(flatten)]
     surroundings: Surroundings,
 }
 
@@ -51,6 +57,7 @@ struct Patient {
 pub(crate) async fn run(args: Args) -> Result<(), Failed> {
     let resolved = args.surroundings.resolve()?;
     let mut findings = machine::look(&resolved);
+    findings.extend(args.places.look().await);
     let (database, is_fit) = database::look(&resolved).await;
     findings.extend(database);
     let (redis, producer) = redis_server::look(&resolved).await;
@@ -58,6 +65,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
     let (key, store) = database::open(&resolved, is_fit).await;
     findings.extend(key);
     let patient = Patient::new(&resolved, store, producer).await;
+    findings.extend(args.places.issuers(patient.store.as_ref(), &resolved.sites.insecure).await);
     findings.extend(fleet::look(&patient).await);
     findings.extend(sites::look(&patient, args.instance.as_deref()).await?);
     print(args.output, &findings)?;
@@ -94,10 +102,13 @@ fn print(output: Format, findings: &[Finding]) -> Result<(), Failed> {
 fn verdict(findings: &[Finding], strict: bool) -> Result<(), Failed> {
     let count = |state| findings.iter().filter(|finding| finding.state == state).count();
     let (failures, warnings, skipped) = (count(State::Failure), count(State::Warning), count(State::Skipped));
+    let many = |count, what| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let told = format!(
-        "{} checks: {} ok, {warnings} warnings, {failures} failures, {skipped} skipped",
-        findings.len(),
-        count(State::Ok)
+        "{}: {} ok, {}, {}, {skipped} skipped",
+        many(findings.len(), "check"),
+        count(State::Ok),
+        many(warnings, "warning"),
+        many(failures, "failure")
     );
     if failures > 0 || (strict && warnings > 0) {
         return Err(Failed::new(exit::FAILURE, format!("{told}: do what stands behind `next`, then look again")));

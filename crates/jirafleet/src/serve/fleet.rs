@@ -15,7 +15,12 @@ use super::{
     Signals, issuers,
     options::{AllOptions, ApiOptions, WorkerOptions},
 };
-use crate::{config::Surroundings, exit::Failed, telemetry, wire_up::House};
+use crate::{
+    config::Surroundings,
+    exit::{self, Failed},
+    telemetry,
+    wire_up::House,
+};
 
 /// Processes that run in this one, until the first of them ends or a signal comes.
 ///
@@ -104,7 +109,7 @@ impl Fleet {
 
     pub(super) async fn api(&mut self, options: &ApiOptions) -> Result<SocketAddr, Failed> {
         let gate = self.gate(options).await?;
-        let listener = Listener::bind(options.api_listen).await?;
+        let listener = Listener::bind(options.place.api_listen).await?;
         let address = listener.local_addr();
         let api = api::Api {
             listener,
@@ -123,7 +128,7 @@ impl Fleet {
     async fn gate(&self, options: &ApiOptions) -> Result<api::Gate, Failed> {
         let queue::Config { url, prefix } = &self.house.queues;
         let mut gate = api::Gate::new(url, prefix, options.rates()).map_err(Failed::configuration)?;
-        if let Some(file) = &options.issuers_file {
+        if let Some(file) = &options.place.issuers_file {
             gate.issuers = issuers::read(file, &self.house.store, &self.house.insecure).await?;
         }
         Ok(gate)
@@ -225,7 +230,7 @@ impl Fleet {
         process: impl Future<Output = Result<(), E>> + Send + 'static,
     ) {
         self.running.spawn(async move {
-            process.await.map_err(|error| Failed::new(crate::exit::FAILURE, format!("{what} ended: {error}")))
+            process.await.map_err(|error| Failed::new(exit::FAILURE, format!("{what} ended: {error}")))
         });
     }
 
@@ -240,7 +245,7 @@ impl Fleet {
         };
         tokio::select! {
             stopped = self.stop() => first.and(stopped),
-            () = signals.next() => std::process::exit(130),
+            () = signals.next() => std::process::exit(exit::INTERRUPTED.into()),
         }
     }
 

@@ -22,7 +22,7 @@ struct Named {
 }
 
 /// Reads the file; every tenant in it must be there.
-pub(super) async fn read(file: &Path, store: &Store, insecure: &[String]) -> Result<Vec<Issuer>, Failed> {
+pub(crate) async fn read(file: &Path, store: &Store, insecure: &[String]) -> Result<Vec<Issuer>, Failed> {
     let wrong = |why: String| Failed::configuration(format!("{}: {why}", file.display()));
     let text = fs::read_to_string(file).map_err(|error| wrong(format!("cannot be read: {error}")))?;
     let named: Vec<Named> =

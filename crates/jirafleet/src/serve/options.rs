@@ -15,15 +15,22 @@ pub(crate) struct GatewayOptions {
     pub(crate) gateway_listen: SocketAddr,
 }
 
-/// The API's own options.
+/// Where an API is, and whom it believes.
 #[derive(Args, Clone)]
-pub(crate) struct ApiOptions {
+pub(crate) struct ApiPlace {
     /// Where the interfaces are.
     #[arg(long, env = "JIRAFLEET_API_LISTEN", default_value = "127.0.0.1:8081", value_name = "ADDR")]
     pub(crate) api_listen: SocketAddr,
     /// Others whose tokens count: a JSON file, see docs/api.md.
     #[arg(long, env = "JIRAFLEET_ISSUERS_FILE", value_name = "FILE")]
     pub(crate) issuers_file: Option<PathBuf>,
+}
+
+/// The API's own options.
+#[derive(Args, Clone)]
+pub(crate) struct ApiOptions {
+    #[command(flatten)]
+    pub(crate) place: ApiPlace,
     /// Requests a minute that one key may make.
     #[arg(long, env = "JIRAFLEET_RATE_PER_KEY", default_value_t = 6_000, value_name = "REQUESTS",
           value_parser = clap::value_parser!(u32).range(1..))]
@@ -43,7 +50,7 @@ impl ApiOptions {
     pub(crate) fn at(api_listen: SocketAddr) -> Self {
         let api::Rates { key: rate_per_key, tenant: rate_per_tenant, attempts: rate_of_guesses } =
             api::Rates::default();
-        Self { api_listen, issuers_file: None, rate_per_key, rate_per_tenant, rate_of_guesses }
+        Self { place: ApiPlace { api_listen, issuers_file: None }, rate_per_key, rate_per_tenant, rate_of_guesses }
     }
 
     /// How much may be asked.

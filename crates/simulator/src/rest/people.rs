@@ -10,7 +10,7 @@ use super::auth::Who;
 use super::page::Page;
 use super::params::{Params, slice};
 use super::{issue, projects};
-use crate::world::people::{Person, Shape, profile};
+use crate::world::people::{Person, Project, Shape, profile};
 
 /// A bare array; the client pages until it is empty.
 pub(super) async fn search(State(world): Site, shape: Shape, Extension(caller): Asking, uri: Uri) -> Answer {
@@ -87,7 +87,11 @@ pub(super) async fn permissions(State(world): Site, Extension(caller): Asking, u
     if let Some(id) = params.one("projectKey").or_else(|| params.one("projectId")) {
         projects::find(&world.read(), caller, id)?;
     }
-    let mut found = Map::new();
+    let (mut found, state) = (Map::new(), world.read());
+    let has = |key: &str| {
+        let is_shown = key != "BROWSE_PROJECTS" || state.projects.iter().any(Project::is_readable);
+        caller == Caller::Account && is_shown && !state.withheld.contains(key)
+    };
     for key in &asked {
         let place = PERMISSIONS.iter().position(|(it, ..)| it == key);
         let unknown = || Refusal::bad(format!("The permission '{key}' does not exist."));
@@ -98,7 +102,7 @@ pub(super) async fn permissions(State(world): Site, Extension(caller): Asking, u
             key.clone(),
             json!({
                 "id": (place + 10).to_string(), "key": key, "name": name, "type": kind, "description": "",
-                "havePermission": caller == Caller::Account,
+                "havePermission": has(key),
             }),
         );
     }

@@ -3,7 +3,7 @@
 
 pub(super) mod part;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
@@ -86,6 +86,7 @@ impl Maker {
             acting: By::Someone,
             deleted_worklogs: Vec::new(),
             troubles: Troubles::default(),
+            withheld: BTreeSet::new(),
         }
     }
 

@@ -44,6 +44,11 @@ impl World {
         self.with_project(project, |state, place| state.projects[place].denied = false)
     }
 
+    /// Takes a permission (such as `USER_PICKER`) from the service account, as `mypermissions` tells.
+    pub fn withhold(&self, permission: &str) {
+        self.write().withheld.insert(permission.to_owned());
+    }
+
     /// Gives a project another name; `updated` of its issues stays.
     pub fn rename_project(&self, project: &str, name: &str) -> Result<(), EditError> {
         self.with_project(project, |state, place| {

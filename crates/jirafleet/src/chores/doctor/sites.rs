@@ -1,6 +1,6 @@
 //! The Jira sites: whether they answer, take us for whom we are, tell us of changes, and whether we keep up.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{TimeDelta, Utc};
 use domain::{Instance, InstanceState, WebhookHealth};
@@ -14,13 +14,14 @@ use super::{
 use crate::{chores::instance, exit::Failed};
 
 /// What is looked at in each instance.
-const CHECKS: [&str; 13] = [
+const CHECKS: [&str; 14] = [
     "instance.state",
     "instance.secrets",
     "jira.budget",
     "jira.reachable",
     "jira.token",
     "jira.identity",
+    "jira.permissions",
     "jira.clock",
     "webhook.registered",
     "webhook.expiry",
@@ -95,7 +96,7 @@ async fn state(patient: &Patient, instance: &Instance) -> Finding {
 
 /// Everything for which the site itself is asked.
 async fn jira(patient: &Patient, instance: &Instance) -> Vec<Finding> {
-    const ASKED: [&str; 4] = ["jira.reachable", "jira.token", "jira.identity", "jira.clock"];
+    const ASKED: [&str; 5] = ["jira.reachable", "jira.token", "jira.identity", "jira.permissions", "jira.clock"];
     let (Some(store), Some(clients), Some(budgets)) = (&patient.store, &patient.clients, &patient.budgets) else {
         return Vec::new();
     };
@@ -151,7 +152,7 @@ async fn ask(client: &Client, instance: &Instance) -> Vec<Finding> {
         format!("jirafleet instance rotate-token {name} --token-file FILE, then jirafleet instance resume {name}");
     let why = "no change is seen, and nothing may be concluded from what is answered to others";
     let reached = Finding::ok("jira.reachable", &instance.site);
-    let late = |because: &str| all_skipped(&["jira.identity", "jira.clock"], because);
+    let late = |because: &str| all_skipped(&["jira.identity", "jira.permissions", "jira.clock"], because);
     let mut findings = Vec::new();
     match client.myself().await {
         Ok(myself) => {
@@ -166,6 +167,7 @@ async fn ask(client: &Client, instance: &Instance) -> Vec<Finding> {
                 Some(_) => Finding::ok("jira.identity", "the account is the one that it was mirrored as"),
                 None => Finding::ok("jira.identity", "it is not known yet"),
             });
+            findings.push(permissions(client.permissions(&[BROWSE, PEOPLE], None).await));
             findings.push(match client.server_info().await.map(|info| info.server_time) {
                 Ok(Some(there)) => clock("jira.clock", "Jira's", there - Utc::now()),
                 Ok(None) => Finding::skipped("jira.clock", "Jira does not tell its time"),
@@ -192,6 +194,30 @@ async fn ask(client: &Client, instance: &Instance) -> Vec<Finding> {
     findings
 }
 
+/// What an account must be allowed for anything to be seen, and for everybody to be.
+const BROWSE: &str = "BROWSE_PROJECTS";
+const PEOPLE: &str = "USER_PICKER";
+
+fn permissions(asked: Result<BTreeMap<String, bool>, jira::Error>) -> Finding {
+    let check = "jira.permissions";
+    let has = match asked {
+        Ok(has) => has,
+        Err(error) => return Finding::skipped(check, error),
+    };
+    let may = |permission: &str| has.get(permission).copied().unwrap_or_default();
+    if !may(BROWSE) {
+        let why = "no issue is shown to us; nothing is taken for deleted on that account, and nothing is kept fresh";
+        let next = "in Jira, give the account *Browse projects* in the projects that are to be mirrored";
+        return Finding::failure(check, "it may browse no project", why, next);
+    }
+    if !may(PEOPLE) {
+        let why = "people whom no issue names are not mirrored";
+        let next = "in Jira, give the account *Browse users and groups* (global permissions)";
+        return Finding::warning(check, "it may not browse users", why, next);
+    }
+    Finding::ok(check, "it may browse projects and users")
+}
+
 /// What our own rows say of it.
 async fn mirror(patient: &Patient, instance: &Instance) -> Vec<Finding> {
     let rests = instance.state != InstanceState::Active;
@@ -212,7 +238,7 @@ async fn mirror(patient: &Patient, instance: &Instance) -> Vec<Finding> {
         findings.push(census(&instance.name, &tenant.census_rows(instance.id).await?));
         Ok::<_, store::Error>(findings)
     };
-    looked.await.unwrap_or_else(|error| all_skipped(&CHECKS[7..], error))
+    looked.await.unwrap_or_else(|error| all_skipped(&CHECKS[8..], error))
 }
 
 fn webhooks(name: &str, webhook: Option<&Webhook>) -> Vec<Finding> {
