@@ -26,6 +26,16 @@ enum Failure {
     Store(#[from] store::Error),
 }
 
+impl Failure {
+    /// Its stable name in logs.
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Queue(error) => error.code(),
+            Self::Store(error) => error.code(),
+        }
+    }
+}
+
 /// Says "here" until `shutdown`, and closes gaps.
 pub(crate) async fn watch(store: Store, producer: Producer, shutdown: CancellationToken) {
     let mut beats = tokio::time::interval(BEAT);
@@ -43,7 +53,9 @@ pub(crate) async fn watch(store: Store, producer: Producer, shutdown: Cancellati
                     open = false;
                     tracing::warn!(polls, "no gateway was there for a while: every instance is polled now");
                 }
-                Err(error) => tracing::warn!(error = %error, "a gap in receiving webhooks is not closed yet"),
+                Err(error) => {
+                    tracing::warn!(error.code = error.code(), error = %error, "a gap in receiving webhooks is not closed yet")
+                }
             }
         }
     }

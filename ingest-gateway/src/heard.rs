@@ -24,7 +24,7 @@ impl Heard {
             let producer = producer.clone();
             tokio::spawn(async move {
                 if let Err(error) = producer.hear(instance, Utc::now()).await {
-                    tracing::debug!(instance.id = %instance, error = %error, "it was not noted that a webhook came");
+                    tracing::debug!(instance.id = %instance, error.code = error.code(), error = %error, "it was not noted that a webhook came");
                 }
             });
         }

@@ -60,6 +60,14 @@ pub(crate) enum Away {
 }
 
 impl Away {
+    /// Its stable name in logs.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Late | Self::Still => "store.unavailable",
+            Self::Store(error) => error.code(),
+        }
+    }
+
     /// Whether it says something about PostgreSQL and not just about one instance.
     fn is_general(&self) -> bool {
         match self {

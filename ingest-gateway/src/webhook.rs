@@ -107,7 +107,7 @@ impl Gate {
         match self.secrets.ask(name, now).await {
             Ok(answer) => proven(&answer, claimed, body).await.ok_or(Verdict::Unproven),
             Err(error) => {
-                tracing::warn!(error = %error, "a webhook secret could not be looked up");
+                tracing::warn!(error.code = error.code(), error = %error, "a webhook secret could not be looked up");
                 let stand_in = remembered.map(|known| known.answer).unwrap_or_default();
                 proven(&stand_in, claimed, body).await.ok_or(Verdict::NoSecret)
             }
@@ -125,7 +125,7 @@ impl Gate {
             WebhookEvent::Ignored => return Ok(Verdict::Ignored),
         };
         done.map(|()| Verdict::Taken).map_err(|error| {
-            tracing::warn!(instance.id = %instance, error = %error, "a webhook was not taken; Jira sends it again");
+            tracing::warn!(instance.id = %instance, error.code = error.code(), error = %error, "a webhook was not taken; Jira sends it again");
             Verdict::NoQueue
         })
     }

@@ -30,3 +30,14 @@ pub enum Failure {
     #[error("no answer within {} s", PATIENCE.as_secs())]
     Late,
 }
+
+impl Failure {
+    /// Its stable name in logs.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.code(),
+            Self::Queue(error) => error.code(),
+            Self::Late => "scheduler.late",
+        }
+    }
+}

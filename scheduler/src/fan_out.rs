@@ -77,7 +77,7 @@ impl FanOut {
                 tracing::debug!(schedule.line = line.name, turns = turns.len(), fired, "a tick was fanned out");
             }
             Err(error) => {
-                tracing::warn!(schedule.line = line.name, error = %error, "a tick was not fanned out; the next one makes up for it");
+                tracing::warn!(schedule.line = line.name, error.code = error.code(), error = %error, "a tick was not fanned out; the next one makes up for it");
             }
         }
     }

@@ -29,13 +29,13 @@ pub(crate) async fn tell(store: &Store, producer: &Producer) {
         ticks.tick().await;
         // Boxed: nested as they are, the compiler would give up on the size of all of them in one.
         if let Ok(Err(error)) = tokio::time::timeout(PATIENCE, of_the_views(store).boxed()).await {
-            tracing::debug!(%error, "how old the views are is not known");
+            tracing::debug!(error.code = error.code(), %error, "how old the views are is not known");
         }
         if let Ok(Err(error)) = tokio::time::timeout(PATIENCE, of_the_instances(store).boxed()).await {
-            tracing::debug!(%error, "how the instances stand is not known");
+            tracing::debug!(error.code = error.code(), %error, "how the instances stand is not known");
         }
         if let Ok(Err(error)) = tokio::time::timeout(PATIENCE, of_the_queues(producer).boxed()).await {
-            tracing::debug!(%error, "how full the queues are is not known");
+            tracing::debug!(error.code = error.code(), %error, "how full the queues are is not known");
         }
     }
 }

@@ -54,7 +54,7 @@ pub(crate) async fn take_part(producer: &Producer, name: &str, tell: watch::Send
         let reign = match producer.lead(name, LIFE, Clock::Redis).await {
             Ok(lead) => Reign::of(&lead, name, told),
             Err(error) => {
-                tracing::debug!(%error, "Redis does not say who leads");
+                tracing::debug!(error.code = error.code(), %error, "Redis does not say who leads");
                 tell.borrow().filter(Reign::holds)
             }
         };
@@ -74,6 +74,6 @@ pub(crate) async fn take_part(producer: &Producer, name: &str, tell: watch::Send
 /// Lets the next one lead at once.
 pub(crate) async fn part(producer: &Producer, name: &str) {
     if let Ok(Err(error)) = tokio::time::timeout(PARTING, producer.resign(name, Clock::Redis)).await {
-        tracing::debug!(%error, "the lead was not given up; it ends by itself");
+        tracing::debug!(error.code = error.code(), %error, "the lead was not given up; it ends by itself");
     }
 }

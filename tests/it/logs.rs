@@ -2,6 +2,7 @@
 //! people search them, and nothing that is secret, somebody's address, or somebody's words.
 
 use std::{
+    collections::BTreeSet,
     fs::File,
     path::PathBuf,
     process::{Child, Command},
@@ -15,6 +16,7 @@ use tests::{FleetOptions, TestFleet};
 use crate::{
     cli::Cli,
     crash::{command, until},
+    walls::{root, sources},
 };
 
 const TOKEN: &str = "canary-token-5f1e";
@@ -82,7 +84,7 @@ async fn logs_can_be_searched_and_hold_nothing_they_must_not() {
     until(|| async { tokio::net::TcpStream::connect(&process.api).await.is_ok() }).await;
     fleet.jira().set_webhook(&format!("http://{}/webhooks/acme", process.gateway), &fleet.webhook_secret);
     live(&fleet, &process, &key).await;
-    let log = process.log();
+    let log = process.log() + &chores(&cli).await;
 
     let lines: Vec<Map<String, Value>> = log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
     for line in &lines {
@@ -94,10 +96,18 @@ async fn logs_can_be_searched_and_hold_nothing_they_must_not() {
         let found = lines.iter().any(|line| fields.iter().all(|field| line.contains_key(*field)));
         assert!(found, "no line has all of {fields:?}");
     };
+    for process in ["ingest_gateway", "worker", "scheduler", "api", "queue", "jira"] {
+        let is_of_it = |line: &Map<String, Value>| line["target"].as_str().unwrap().split("::").next() == Some(process);
+        assert!(lines.iter().any(is_of_it), "{process} said nothing");
+    }
     some_line_has(&["tenant_id", "instance_id", "job_id", "kind", "attempt", "ms"]);
     some_line_has(&["request_id", "instance_id", "verdict"]);
     some_line_has(&["request_id", "tenant_id", "user_id", "http_route"]);
-    some_line_has(&["error", "job_id", "kind"]);
+    some_line_has(&["error", "error_code", "job_id", "kind"]);
+    let codes: BTreeSet<&str> = lines.iter().filter_map(|line| line.get("error_code")?.as_str()).collect();
+    for code in ["jira.unavailable", "jira.not_jira", "jira.refused", "api.invalid", "api.unauthorized"] {
+        assert!(codes.contains(code), "{code} is in no line: {codes:?}");
+    }
     let secret = fleet.webhook_secret.as_str();
     let (master, login) = ("5a".repeat(32), fleet.database.app_url.split(['@', ':']).nth(2).unwrap_or_default());
     let basic = base64_of(&format!("{EMAIL}:{TOKEN}"));
@@ -109,6 +119,35 @@ async fn logs_can_be_searched_and_hold_nothing_they_must_not() {
     }
     let address = log.lines().find(|line| line.contains("@example") || line.contains("@corp"));
     assert!(address.is_none(), "a mail address in {address:?}");
+}
+
+/// What chores say at their loudest: those that work, and those that fail.
+async fn chores(cli: &Cli) -> String {
+    let token = cli.key_file.with_extension("token");
+    std::fs::write(&token, TOKEN).unwrap();
+    let mut said = String::new();
+    for chore in [
+        &["instance", "test", "acme"][..],
+        &["instance", "rotate-token", "acme", "--token-file", token.to_str().unwrap()],
+        &["verify", "acme", "--full"],
+        &["sync", "status"],
+        &["webhook", "verify", "acme"],
+        &["keys", "list"],
+        &["doctor"],
+        &["backfill", "nowhere"],
+    ] {
+        let output = cli.run(&[&["-vv"], chore].concat()).await;
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let lines: Vec<&str> = stderr.lines().filter(|line| line.starts_with('{')).collect();
+        assert!(!lines.is_empty(), "{chore:?} said nothing: {stderr}");
+        said += &(lines.join("\n") + "\n");
+        // Words for people, too.
+        for canary in [TOKEN, SUMMARY, DESCRIPTION, COMMENT] {
+            assert!(!stderr.contains(canary), "{canary} in what {chore:?} says");
+        }
+    }
+    std::fs::remove_file(token).unwrap();
+    said
 }
 
 /// A day in short, with trouble: all that may make a process talk.
@@ -138,6 +177,29 @@ async fn live(fleet: &TestFleet, process: &Process, key: &str) {
     let comment = comment.header("content-type", "application/json").body(format!("{{\"body\":\"{COMMENT}\"}}"));
     comment.send().await.unwrap();
     fleet.drain().await;
+}
+
+#[test]
+fn every_error_that_is_logged_has_a_code() {
+    let rooms = std::fs::read_dir(root().join("crates")).unwrap().flatten().map(|entry| entry.path());
+    let rooms = rooms.chain(["worker", "scheduler", "ingest-gateway"].map(|room| root().join(room)));
+    let mut told = 0;
+    for file in rooms.flat_map(|room| sources(&room.join("src"))) {
+        // Its span has the code.
+        let is_covered = file.ends_with("worker/src/attempt.rs") || file.to_string_lossy().contains("simulator");
+        let text = std::fs::read_to_string(&file).unwrap();
+        for line in text.split("tracing::").skip(1).filter(|_| !is_covered) {
+            let call = line.split(");").next().unwrap();
+            let fields = call.split_once("!(").filter(|(level, _)| ["error", "warn", "info", "debug"].contains(level));
+            let Some((_, fields)) = fields else { continue };
+            let names_it = ["%error", "error = ", "?error", " error,"].iter().any(|name| fields.contains(name));
+            if names_it || fields.starts_with("error,") {
+                assert!(fields.contains("error.code = "), "{}: {call}", file.display());
+                told += 1;
+            }
+        }
+    }
+    assert!(told > 30, "the sources were not read: {told}");
 }
 
 /// As in an Authorization header; the alphabet is all that is needed of a crate.

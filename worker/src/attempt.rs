@@ -24,6 +24,7 @@ pub(crate) async fn attempt(envelope: Envelope, context: Data<Arc<Context>>) -> 
         job.kind = envelope.job.kind(),
         job.id = %envelope.id,
         job.attempt = envelope.attempt + 1,
+        error.code = Empty,
         tenant.id = Empty,
         instance.id = %envelope.job.instance(),
     );
@@ -46,7 +47,10 @@ async fn settled(context: &Context, envelope: &Envelope) -> Outcome {
     let outcome = match tokio::time::timeout(limit, dispatch::run(context, envelope)).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(failure)) => failure::outcome(context, envelope, failure).await,
-        Err(_) => Outcome::Retry { error: format!("took longer than {} s", limit.as_secs()), after: None },
+        Err(_) => {
+            Span::current().record(failure::CODE, "worker.late");
+            Outcome::Retry { error: format!("took longer than {} s", limit.as_secs()), after: None }
+        }
     };
     failure::remember(context, envelope, &outcome).await;
     metrics::histogram!("jirafleet_job_duration_seconds", "kind" => kind).record(began.elapsed().as_secs_f64());

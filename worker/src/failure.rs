@@ -3,8 +3,12 @@
 use std::time::Duration;
 
 use queue::{Envelope, Job, Outcome};
+use tracing::Span;
 
 use crate::context::{Context, Suspension};
+
+/// In the span of an attempt: why it failed, for all lines of its log.
+pub(crate) const CODE: &str = "error.code";
 
 /// Whatever stopped a handler.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +27,7 @@ pub(crate) enum Failure {
 /// Turns a failure into what happens to the job, and suspends an instance at which we are no longer ourselves: no
 /// hammering, no conclusions.
 pub(crate) async fn outcome(ctx: &Context, envelope: &Envelope, failure: Failure) -> Outcome {
+    Span::current().record(CODE, failure.code());
     if let Failure::Jira(jira::Error::NotOurselves { reason }) = &failure {
         return match ctx.suspend(envelope.job.instance(), reason).await {
             Ok(Suspension::Done) => Outcome::GiveUp { reason: format!("the instance is suspended: {reason}") },
@@ -47,7 +52,7 @@ pub(crate) async fn remember(ctx: &Context, envelope: &Envelope, outcome: &Outco
         Err(error) => Err(error),
     };
     if let Err(error) = written {
-        tracing::warn!(%error, "the end of a backfill could not be written down; its dead letter tells it");
+        tracing::warn!(error.code = error.code(), %error, "the end of a backfill could not be written down; its dead letter tells it");
     }
 }
 
@@ -55,7 +60,7 @@ fn decide(failure: Failure, snoozes: u32) -> Outcome {
     match failure {
         Failure::Jira(jira::Error::Throttled { after }) => Outcome::Snooze(after.max(Duration::from_millis(50))),
         failure if failure.is_outage() => {
-            tracing::warn!(error = %failure, "put off until it is back");
+            tracing::warn!(error.code = failure.code(), error = %failure, "put off until it is back");
             Outcome::Snooze(patience(snoozes))
         }
         Failure::Jira(error) if error.is_final() => Outcome::GiveUp { reason: error.to_string() },
@@ -67,6 +72,16 @@ fn decide(failure: Failure, snoozes: u32) -> Outcome {
 }
 
 impl Failure {
+    /// Its stable name in logs.
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Jira(error) => error.code(),
+            Self::Store(error) => error.code(),
+            Self::Queue(error) => error.code(),
+            Self::Issue { .. } => "worker.issue",
+        }
+    }
+
     /// Something that everybody needs is away, or not set up: no fault of this job's, which waits without counting an
     /// attempt.
     fn is_outage(&self) -> bool {

@@ -19,8 +19,12 @@ pub(crate) mod wake_touched;
 
 /// Shows the figures of what hardly ever happens, before it does: a rate does not see the step to a figure's first value.
 pub(crate) fn show_rare_figures() {
+    jira::show_rare_figures();
+    store::show_rare_figures();
     reconcile::count(0, &crate::drift::Kind::ALL.map(|kind| (kind, 0)));
-    metrics::counter!("jirafleet_census_held_total").increment(0);
+    census_project::show();
+    poll_updates::show();
+    sweep::show();
     metrics::counter!("jirafleet_webhook_problems_total").increment(0);
     settle_writes::show();
 }

@@ -107,7 +107,7 @@ pub async fn run(worker: Worker, shutdown: CancellationToken) -> Result<(), Erro
     tracing::info!(worker.name = %options.name, queues = ?options.slots, "the worker takes jobs");
     monitor
         .should_restart(|worker, error| {
-            tracing::error!(worker.name = %worker.name(), %error, "a queue's worker ended and is started again");
+            tracing::error!(worker.name = %worker.name(), error.code = "worker.ended", %error, "a queue's worker ended and is started again");
             true
         })
         .shutdown_timeout(options.grace)

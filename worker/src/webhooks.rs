@@ -94,6 +94,19 @@ pub enum Error {
     Impossible(&'static str),
 }
 
+impl Error {
+    /// Its stable name in logs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Jira(error) => error.code(),
+            Self::Store(error) => error.code(),
+            Self::Queue(error) => error.code(),
+            Self::Rejected(_) => "webhook.rejected",
+            Self::Impossible(_) => "webhook.impossible",
+        }
+    }
+}
+
 /// What became of a webhook that was looked after.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kept {

@@ -79,7 +79,7 @@ impl Allowances {
             }
             Err(error) => {
                 if self.lock().replace(Instant::now()).is_none() {
-                    tracing::warn!(%error, "requests are not counted while Redis does not answer");
+                    tracing::warn!(error.code = "api.uncounted", %error, "requests are not counted while Redis does not answer");
                 }
                 None
             }

@@ -42,13 +42,14 @@ pub(crate) async fn around(State(house): State<House>, mut request: Request, nex
     let asked = circumstances(&request);
     let place = if matches!(*request.method(), Method::GET | Method::HEAD) { Place::Address } else { Place::Body };
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
-    let begun = Instant::now();
+    let (method, begun) = (known(request.method()), Instant::now());
     let span = tracing::info_span!(
         "request",
         otel.kind = "server",
         request.id = %asked.id,
         http.route = %route,
         http.response.status_code = Empty,
+        error.code = Empty,
         tenant.id = Empty,
         user.id = Empty,
     );
@@ -69,17 +70,17 @@ pub(crate) async fn around(State(house): State<House>, mut request: Request, nex
     .instrument(span.clone())
     .await;
     if let Some(Raised(problem)) = response.extensions_mut().remove::<Raised>() {
+        span.record("error.code", display(format_args!("api.{}", problem.code())));
         if let Problem::Said(Error::Broken(why)) = &*problem {
-            tracing::error!(request.id = %asked.id, http.route = %route, error = %why, "a request could not be answered");
+            tracing::error!(request.id = %asked.id, http.route = %route, error.code = "api.broken", error = %why, "a request could not be answered");
         }
         response = problem.answer(&asked.id, place);
     }
     span.record("http.response.status_code", response.status().as_u16());
     span.in_scope(|| tracing::debug!(duration_ms = begun.elapsed().as_millis(), "a request was answered"));
     let outcome = response.status().as_u16().to_string();
-    let seconds = begun.elapsed().as_secs_f64();
-    metrics::histogram!("jirafleet_api_request_duration_seconds", "route" => route, "outcome" => outcome)
-        .record(seconds);
+    metrics::histogram!("jirafleet_api_request_duration_seconds", "route" => route, "method" => method, "outcome" => outcome)
+        .record(begun.elapsed());
     if let Some(taken) = &taken {
         for (name, value) in [(LIMIT_POLICY, taken.policy()), (LIMIT, taken.left())] {
             response.headers_mut().extend(HeaderValue::from_str(&value).ok().map(|value| (name, value)));
@@ -89,6 +90,13 @@ pub(crate) async fn around(State(house): State<House>, mut request: Request, nex
         response.headers_mut().insert(REQUEST_ID, id);
     }
     response
+}
+
+/// A method in metrics, of which anybody can invent more.
+fn known(method: &Method) -> &'static str {
+    let known = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+    let names = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+    known.iter().zip(names).find(|(one, _)| *one == method).map_or("other", |(_, name)| name)
 }
 
 /// Refuses a caller that lacks a scope, before anything of its request is read.

@@ -89,6 +89,8 @@ pub(crate) struct House {
 pub async fn serve(api: Api, shutdown: CancellationToken) -> Result<(), Infallible> {
     let Api { listener, store, producer, clients, readiness, gate } = api;
     let Gate { allowances, issuers, rotation } = gate;
+    jira::show_rare_figures();
+    store::show_rare_figures();
     let house = House {
         context: Context { store, producer, clients },
         access: Arc::new(Access::new(Mint::new(rotation), issuers)),
@@ -117,7 +119,7 @@ async fn published(State(house): State<House>) -> Response {
             (kept, Json(keys)).into_response()
         }
         Err(error) => {
-            tracing::error!(%error, "our own public keys could not be told");
+            tracing::error!(error.code = "api.broken", %error, "our own public keys could not be told");
             axum::http::StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }

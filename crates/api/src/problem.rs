@@ -113,6 +113,11 @@ impl Problem {
         }
     }
 
+    /// Its stable name.
+    pub(crate) fn code(&self) -> &'static str {
+        self.class().1
+    }
+
     /// The answer, for the request with this id. `place` says where the fields at fault are.
     pub(crate) fn answer(&self, request_id: &str, place: Place) -> Response {
         let (status, code, title) = self.class();
@@ -204,23 +209,24 @@ impl Place {
 }
 
 fn class(error: &Error) -> (StatusCode, &'static str, &'static str) {
-    match error {
-        Error::Unproven => (StatusCode::UNAUTHORIZED, "unauthorized", "A good key is needed"),
-        Error::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden", "The key is not good for this"),
-        Error::Invalid(_) => (StatusCode::BAD_REQUEST, "invalid", "The request cannot be taken"),
-        Error::Unfit(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unfit", "The site does not take it"),
-        Error::NotFound(_) => (StatusCode::NOT_FOUND, "not_found", "There is no such thing"),
-        Error::Conflict(_) => (StatusCode::CONFLICT, "conflict", "Things are otherwise"),
-        Error::Stale => (StatusCode::PRECONDITION_FAILED, "stale", "It has changed meanwhile"),
-        Error::Unconditional => (StatusCode::PRECONDITION_REQUIRED, "unconditional", "The version is missing"),
-        Error::Running => (StatusCode::CONFLICT, "running", "It is being done"),
-        Error::Reused => (StatusCode::UNPROCESSABLE_ENTITY, "reused", "The key was used for something else"),
-        Error::Refused { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "refused", "Jira refused it"),
-        Error::Unknown { .. } => (StatusCode::GATEWAY_TIMEOUT, "unknown", "Nobody knows whether it happened"),
-        Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not now"),
-        Error::Throttled { .. } => (StatusCode::SERVICE_UNAVAILABLE, "throttled", "Jira takes no more for now"),
-        Error::Broken(_) => (StatusCode::INTERNAL_SERVER_ERROR, "broken", "Something broke on our side"),
-    }
+    let (status, title) = match error {
+        Error::Unproven => (StatusCode::UNAUTHORIZED, "A good key is needed"),
+        Error::Forbidden(_) => (StatusCode::FORBIDDEN, "The key is not good for this"),
+        Error::Invalid(_) => (StatusCode::BAD_REQUEST, "The request cannot be taken"),
+        Error::Unfit(_) => (StatusCode::UNPROCESSABLE_ENTITY, "The site does not take it"),
+        Error::NotFound(_) => (StatusCode::NOT_FOUND, "There is no such thing"),
+        Error::Conflict(_) => (StatusCode::CONFLICT, "Things are otherwise"),
+        Error::Stale => (StatusCode::PRECONDITION_FAILED, "It has changed meanwhile"),
+        Error::Unconditional => (StatusCode::PRECONDITION_REQUIRED, "The version is missing"),
+        Error::Running => (StatusCode::CONFLICT, "It is being done"),
+        Error::Reused => (StatusCode::UNPROCESSABLE_ENTITY, "The key was used for something else"),
+        Error::Refused { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "Jira refused it"),
+        Error::Unknown { .. } => (StatusCode::GATEWAY_TIMEOUT, "Nobody knows whether it happened"),
+        Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "Not now"),
+        Error::Throttled { .. } => (StatusCode::SERVICE_UNAVAILABLE, "Jira takes no more for now"),
+        Error::Broken(_) => (StatusCode::INTERNAL_SERVER_ERROR, "Something broke on our side"),
+    };
+    (status, error.code(), title)
 }
 
 #[cfg(test)]

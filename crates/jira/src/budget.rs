@@ -249,6 +249,8 @@ impl Shared {
 }
 
 impl Obstacle {
+    pub(crate) const ALL: [Self; 3] = [Self::Pause, Self::Instance, Self::Endpoint];
+
     fn read(number: u8) -> Option<Self> {
         match number {
             0 => None,

@@ -107,7 +107,7 @@ impl Client {
             let page = match self.send(request).await {
                 // 403: not allowed; 409: Jira needed more than ten seconds. Both last.
                 Err(error @ Error::Refused { status: 403 | 409, .. }) => {
-                    tracing::warn!(%error, "Jira does not list the site's people; only those named by issues are known");
+                    tracing::warn!(error.code = error.code(), %error, "Jira does not list the site's people; only those named by issues are known");
                     return Ok(Users { people: Vec::new(), withheld: Some(error.to_string()) });
                 }
                 answer => answer?.read::<Vec<wire::Person>>("a page of people")?,

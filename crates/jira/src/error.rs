@@ -137,6 +137,23 @@ pub enum Error {
 }
 
 impl Error {
+    /// Its stable name in logs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Throttled { .. } => "jira.throttled",
+            Self::NotOurselves { .. } => "jira.not_ourselves",
+            Self::Refused { .. } => "jira.refused",
+            Self::Gone { .. } => "jira.gone",
+            Self::Unavailable { .. } => "jira.unavailable",
+            Self::NotJira { .. } => "jira.not_jira",
+            Self::Unknown { .. } => "jira.unknown",
+            Self::Malformed { .. } => "jira.malformed",
+            Self::TooLarge { .. } => "jira.too_large",
+            Self::TokenExpired => "jira.token_expired",
+            Self::Invalid(_) => "jira.invalid",
+        }
+    }
+
     /// Whether asking again later would end the same way.
     pub fn is_final(&self) -> bool {
         match self {

@@ -49,7 +49,7 @@ impl Client {
         metrics::counter!("jirafleet_jira_slowed_total", "wall" => wall.name()).increment(1);
         // The answer is there, whatever Redis says.
         if let Err(error) = self.inner.budget.slow(reach, share, lasts).await {
-            tracing::debug!(%error, "Jira's warning of a limit could not be told to the fleet");
+            tracing::debug!(error.code = error.code(), %error, "Jira's warning of a limit could not be told to the fleet");
         }
     }
 

@@ -6,7 +6,7 @@
 //!
 //! - the door: `client`, `request`, `transfer`, `answer`, `identity`, `retry`, `unknown` (writes that may have happened)
 //! - the way in: `credentials`, `access` (site or gateway; OAuth tokens that rotate)
-//! - the limits: `budget` (the fleet's), `pace` (one issue's), `throttle` and `heed` (what Jira says about its own)
+//! - the limits: `budget` (the fleet's), `pace` (one issue's), `throttle` and `heed` (what Jira says about its own), `figures`
 //! - reading: `search`, `hydrate`, `issues`, `comments`, `worklogs`, `directory`, `reference`, `meta`, `agile`, `hooks`,
 //!   `tenants`, all listings through `paging`
 //! - writing: `writes`
@@ -24,6 +24,7 @@ mod convert;
 mod credentials;
 mod directory;
 mod error;
+mod figures;
 mod heed;
 mod hooks;
 mod hydrate;
@@ -60,6 +61,7 @@ pub use convert::{field_from_json, person_from_json, project_from_json, snapshot
 pub use credentials::{Atlassian, Claim, Credentials, Grant, OAuth, TokenStore, TokenStoreError};
 pub use directory::{Myself, ServerInfo, Users};
 pub use error::{Asked, Error, Trouble};
+pub use figures::show_rare_figures;
 pub use hooks::{DynamicWebhook, NewWebhook, RegisteredWebhook, Webhook};
 pub use hydrate::Hydrated;
 pub use issues::{IssueName, Transition, UpdateTimes};

@@ -66,7 +66,7 @@ where
         }
         left -= 1;
         metrics::counter!("jirafleet_jira_retries_total").increment(1);
-        tracing::debug!(%error, wait_ms = wait.as_millis(), "asking Jira again");
+        tracing::debug!(error.code = error.code(), %error, wait_ms = wait.as_millis(), "asking Jira again");
         tokio::time::sleep(wait).await;
     }
 }

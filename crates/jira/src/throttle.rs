@@ -29,6 +29,8 @@ pub(crate) enum Wall {
 }
 
 impl Wall {
+    pub(crate) const ALL: [Self; 4] = [Self::Quota, Self::Burst, Self::Issue, Self::Unnamed];
+
     /// Its name in metrics.
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -75,7 +75,7 @@ impl Connections {
             let _slot = slot;
             let _open = Open::count();
             if let Err(error) = connection.await {
-                tracing::debug!(error = %error, "a connection ended early");
+                tracing::debug!(error.code = "connection.broken", error = %error, "a connection ended early");
             }
         });
     }

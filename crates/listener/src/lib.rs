@@ -108,7 +108,7 @@ impl Listener {
                 Err(error) if is_about_one_client(&error) => {}
                 Err(error) => {
                     metrics::counter!("jirafleet_listener_accept_errors_total").increment(1);
-                    tracing::error!(listener.address = %self.address, error = %error, "cannot accept connections for the moment");
+                    tracing::error!(listener.address = %self.address, error.code = "listener.exhausted", error = %error, "cannot accept connections for the moment");
                     tokio::time::sleep(BREATH).await;
                 }
             }
@@ -119,6 +119,8 @@ impl Listener {
 /// Answers requests with `app` until `shutdown`; then accepts no more, lets open requests end within [`Limits::drain`], and
 /// returns. Handlers find the client's address as axum's `ConnectInfo<SocketAddr>`.
 pub async fn serve(listener: Listener, app: Router, shutdown: CancellationToken) {
+    // Shown before there are any: a rate does not see the step to a figure's first value.
+    metrics::counter!("jirafleet_listener_accept_errors_total").increment(0);
     let slots = Arc::new(Semaphore::new(listener.limits.connections));
     let mut connections = Connections::new(app, listener.limits);
     loop {

@@ -26,8 +26,8 @@ impl Outage {
         let mut since = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if since.is_none() {
             *since = Some(Instant::now());
-            metrics::counter!("jirafleet_queue_outages_total", "queue" => queue.as_str()).increment(1);
-            tracing::warn!(queue = queue.as_str(), %error, "Redis is away; what runs goes on, the rest waits");
+            crate::metric::outages(queue, 1);
+            tracing::warn!(queue = queue.as_str(), error.code = "queue.unavailable", %error, "Redis is away; what runs goes on, the rest waits");
         }
     }
 

@@ -55,6 +55,21 @@ pub enum Error {
 }
 
 impl Error {
+    /// Its stable name in logs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) | Self::TimedOut(_) => "queue.unavailable",
+            Self::TooLarge { .. } => "queue.too_large",
+            Self::Unreadable(_) => "queue.unreadable",
+            Self::Misconfigured(_) => "queue.misconfigured",
+            Self::Full { .. } => "queue.full",
+            Self::TooManyCancelled => "queue.too_many_cancelled",
+            Self::NoSuchJob(_) => "queue.no_such_job",
+            Self::WrongState { .. } => "queue.wrong_state",
+            Self::NoSuchLetter(_) => "queue.no_such_letter",
+        }
+    }
+
     /// Whether asking again later can help.
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::TimedOut(_) | Self::Full { .. })

@@ -78,6 +78,9 @@ pub(crate) fn promoted(queue: QueueName, count: u64) {
     metrics::counter!("jirafleet_queue_promoted_total", "queue" => queue.as_str()).increment(count);
 }
 
+/// Why an entry cannot be read.
+const UNREADABLE: [&str; 2] = ["unknown_kind", "malformed"];
+
 pub(crate) fn unreadable(queue: QueueName, what: &'static str) {
     metrics::counter!("jirafleet_queue_unreadable_total", "queue" => queue.as_str(), "what" => what).increment(1);
 }
@@ -85,6 +88,24 @@ pub(crate) fn unreadable(queue: QueueName, what: &'static str) {
 pub(crate) fn running(queue: QueueName, count: usize) {
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
     metrics::gauge!("jirafleet_queue_slots_busy", "queue" => queue.as_str()).set(count as f64);
+}
+
+pub(crate) fn outages(queue: QueueName, count: u64) {
+    metrics::counter!("jirafleet_queue_outages_total", "queue" => queue.as_str()).increment(count);
+}
+
+/// Shows a worker and the figures of what hardly ever happens to its queue: a rate does not see the step to a figure's
+/// first value.
+pub(crate) fn begins(queue: QueueName) {
+    running(queue, 0);
+    rescued(queue, 0);
+    leases_lost(queue, 0);
+    outcomes_late(queue, 0);
+    promoted(queue, 0);
+    outages(queue, 0);
+    for what in UNREADABLE {
+        metrics::counter!("jirafleet_queue_unreadable_total", "queue" => queue.as_str(), "what" => what).increment(0);
+    }
 }
 
 /// How full a queue is, as one process of the fleet read it.

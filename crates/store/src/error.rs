@@ -41,6 +41,20 @@ pub enum Error {
 }
 
 impl Error {
+    /// Its stable name in logs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound(_) => "store.not_found",
+            Self::Conflict(_) => "store.conflict",
+            Self::Unavailable(_) => "store.unavailable",
+            Self::Overtaken => "store.overtaken",
+            Self::Configuration(_) => "store.configuration",
+            Self::Invalid(_) => "store.invalid",
+            Self::Database { .. } => "store.database",
+            Self::Unreadable(_) => "store.unreadable",
+        }
+    }
+
     /// Whether the same again later may succeed.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_))

@@ -43,7 +43,7 @@ pub use api_token::{ApiToken, NotAToken};
 pub use apply::Applied;
 pub use audit::{Actor, ActorKind, AuditEntry, AuditFilter, AuditId, Begun, Deed, Ending, Verified};
 pub use backfill::{BackfillPlan, BackfillPosition, BackfillProgress, BackfillRow};
-pub use cache::CacheConfig;
+pub use cache::{CacheConfig, show_rare_figures};
 pub use census::{Balance, CensusEnd, CensusPosition, CensusRow, CensusStep};
 pub use clearing::Litter;
 pub use credentials::{App, Credentials, Login};

@@ -40,6 +40,17 @@ struct Step<'a> {
     position: CensusPosition,
 }
 
+/// Shows the figures before anything happens.
+pub(super) fn show() {
+    metrics::counter!("jirafleet_census_missing_total").increment(0);
+    metrics::counter!("jirafleet_census_deleted_total").increment(0);
+    metrics::counter!("jirafleet_census_touched_total").increment(0);
+    metrics::counter!("jirafleet_census_held_total").increment(0);
+    for outcome in ["done", "short", "held", "left"] {
+        metrics::counter!("jirafleet_census_ended_total", "outcome" => outcome).increment(0);
+    }
+}
+
 pub(crate) async fn run(ctx: &Context, turn: Turn) -> Result<Outcome, Failure> {
     let Some(site) = ctx.site(turn.instance).await? else { return Ok(Outcome::Done) };
     let tenant = ctx.store.tenant(site.instance.tenant);
@@ -126,7 +137,7 @@ impl Step<'_> {
         }
         match self.jira().approximate_count(self.position.project).await {
             Err(error @ jira::Error::Refused { .. }) => {
-                tracing::warn!(%error, "Jira does not count a project, so nothing checks its listing");
+                tracing::warn!(error.code = error.code(), %error, "Jira does not count a project, so nothing checks its listing");
                 Ok(None)
             }
             count => Ok(Some(count?)),

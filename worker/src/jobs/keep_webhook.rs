@@ -26,7 +26,7 @@ pub(crate) async fn run(ctx: &Context, instance: InstanceId) -> Result<Outcome, 
         // Remembered with the webhook; asking Jira again changes nothing before somebody has looked.
         Err(error) => {
             metrics::counter!("jirafleet_webhook_problems_total").increment(1);
-            tracing::error!(instance.name = %name, error = %error, "the webhook could not be kept: see `jirafleet webhook list`");
+            tracing::error!(instance.name = %name, error.code = error.code(), error = %error, "the webhook could not be kept: see `jirafleet webhook list`");
         }
     }
     Ok(Outcome::Done)

@@ -63,12 +63,24 @@ async fn judge_webhooks(ctx: &Context, site: &Site, tally: Tally, mark: Watermar
     Ok(())
 }
 
+fn told(seen: usize, news: usize) {
+    metrics::counter!("jirafleet_poll_seen_total").increment(seen as u64);
+    metrics::counter!("jirafleet_poll_touched_total").increment(news as u64);
+}
+
+/// Shows the figures before anything happens.
+pub(super) fn show() {
+    told(0, 0);
+    for health in [WebhookHealth::Healthy, WebhookHealth::Lossy, WebhookHealth::Silent] {
+        metrics::counter!("jirafleet_webhook_health_changes_total", "health" => health.name()).increment(0);
+    }
+}
+
 /// Says which of the issues were news, in the order of their ids.
 async fn touch(ctx: &Context, site: &Site, answer: &UpdatedPage) -> Result<Vec<IssueId>, Failure> {
     let instance = site.instance.id;
     let news = ctx.store.tenant(site.instance.tenant).newer(instance, &answer.issues).await?;
-    metrics::counter!("jirafleet_poll_seen_total").increment(answer.issues.len() as u64);
-    metrics::counter!("jirafleet_poll_touched_total").increment(news.len() as u64);
+    told(answer.issues.len(), news.len());
     if !news.is_empty() {
         ctx.producer.touch(instance, &news, Utc::now()).await?;
     }

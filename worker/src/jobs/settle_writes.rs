@@ -93,7 +93,7 @@ impl Desk {
         let (found, shown) = match self.find(entry, &begun).await {
             // About this one write: another try may do, the others go on.
             Err(error @ (jira::Error::Refused { .. } | jira::Error::Malformed { .. } | jira::Error::Invalid(_))) => {
-                tracing::warn!(operation.id = %begun.id, %error, "what became of a write could not be found out yet");
+                tracing::warn!(operation.id = %begun.id, error.code = error.code(), %error, "what became of a write could not be found out yet");
                 (if is_late { Found::Nothing } else { Found::NotYet }, None)
             }
             found => found?,

@@ -23,7 +23,7 @@ pub(crate) async fn run(ctx: &Context) -> Result<Outcome, Failure> {
         let tenant = ctx.store.tenant(tenant.id);
         for litter in Litter::ALL {
             let cleared = tenant.clear_away(litter, given_up).await?;
-            metrics::counter!("jirafleet_sweep_cleared_total", "what" => litter.name()).increment(cleared);
+            told(litter, cleared);
         }
         let open = tenant.audit_left_open(&(now - OLDEST..given_up), None, MOST).await?;
         if !open.is_empty() {
@@ -31,6 +31,17 @@ pub(crate) async fn run(ctx: &Context) -> Result<Outcome, Failure> {
         }
     }
     Ok(Outcome::Done)
+}
+
+fn told(litter: Litter, cleared: u64) {
+    metrics::counter!("jirafleet_sweep_cleared_total", "what" => litter.name()).increment(cleared);
+}
+
+/// Shows the figures before anything happens.
+pub(super) fn show() {
+    for litter in Litter::ALL {
+        told(litter, 0);
+    }
 }
 
 async fn see_to(ctx: &Context, tenant: &TenantStore, open: &[AuditEntry], now: DateTime<Utc>) -> Result<(), Failure> {

@@ -161,7 +161,7 @@ fn note_use(store: &Store, key: &ApiKey) {
     let (mirror, id) = (store.tenant(key.tenant), key.id);
     tokio::spawn(async move {
         if let Err(error) = mirror.api_key_used(id).await {
-            tracing::warn!(key.id = %id, error = %error, "a key's use was not written down");
+            tracing::warn!(key.id = %id, error.code = error.code(), error = %error, "a key's use was not written down");
         }
     });
 }

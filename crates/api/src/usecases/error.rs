@@ -69,6 +69,27 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// Its stable name, in answers and logs.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Unproven => "unauthorized",
+            Self::Forbidden(_) => "forbidden",
+            Self::Invalid(_) => "invalid",
+            Self::Unfit(_) => "unfit",
+            Self::NotFound(_) => "not_found",
+            Self::Conflict(_) => "conflict",
+            Self::Stale => "stale",
+            Self::Unconditional => "unconditional",
+            Self::Running => "running",
+            Self::Reused => "reused",
+            Self::Refused { .. } => "refused",
+            Self::Unknown { .. } => "unknown",
+            Self::Unavailable(_) => "unavailable",
+            Self::Throttled { .. } => "throttled",
+            Self::Broken(_) => "broken",
+        }
+    }
+
     /// One field at fault.
     pub(crate) fn invalid(what: &str, why: impl Into<String>) -> Self {
         Self::Invalid(vec![Invalid::new(what, why)])

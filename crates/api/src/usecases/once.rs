@@ -83,7 +83,7 @@ async fn keep(mirror: &TenantStore, claim: Claim, result: &Result<Written, Error
     };
     // The key then stays taken until the sweep: nothing is done twice.
     if let Err(error) = kept {
-        tracing::error!(error = %error, "what came of a write could not be kept under its key yet");
+        tracing::error!(error.code = error.code(), error = %error, "what came of a write could not be kept under its key yet");
     }
 }
 

@@ -137,7 +137,7 @@ impl Site {
             Ok(issue) => told(Some(issue)),
             Err(error) => {
                 let (id, key) = (landed.issue.id, &landed.issue.key);
-                tracing::warn!(operation.id = %begun.id, issue.key = %key, error = %error, "a write is not mirrored yet");
+                tracing::warn!(operation.id = %begun.id, issue.key = %key, error.code = %format_args!("api.{}", error.code()), error = %error, "a write is not mirrored yet");
                 let written = told(None);
                 self.close(&begun, Ending::Done, Some(&Came::Done(Box::new(written.clone())))).await;
                 self.look_again(id).await;
@@ -193,14 +193,14 @@ impl Site {
             // It was closed with what failed after it.
             Ok(()) | Err(store::Error::Conflict(_)) => {}
             Err(error) => {
-                tracing::error!(operation.id = %begun.id, error = %error, "the end of a write is not in the audit log yet");
+                tracing::error!(operation.id = %begun.id, error.code = error.code(), error = %error, "the end of a write is not in the audit log yet");
             }
         }
     }
 
     async fn look_again(&self, id: IssueId) {
         if let Err(error) = self.producer.touch(self.instance.id, &[id], Utc::now()).await {
-            tracing::warn!(issue.id = %id, error = %error, "an issue could not be touched; the next poll finds it");
+            tracing::warn!(issue.id = %id, error.code = error.code(), error = %error, "an issue could not be touched; the next poll finds it");
         }
     }
 }

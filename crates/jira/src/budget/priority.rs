@@ -16,6 +16,8 @@ pub enum Priority {
 }
 
 impl Priority {
+    pub(crate) const ALL: [Self; 4] = [Self::Live, Self::Poll, Self::Upkeep, Self::Bulk];
+
     /// Its place in the order, the most urgent first.
     pub(super) fn rank(self) -> u32 {
         match self {

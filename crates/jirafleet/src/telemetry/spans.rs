@@ -166,7 +166,11 @@ async fn send(mut line: mpsc::Receiver<Word>, exporter: SpanExporter) {
             };
             count(if failed.is_some() { "failed" } else { "sent" }, spans);
             match &failed {
-                Some(error) if !is_away => tracing::warn!(error, "the collector does not take spans; they are lost"),
+                Some(error) if !is_away => tracing::warn!(
+                    error.code = "collector.unavailable",
+                    error,
+                    "the collector does not take spans; they are lost"
+                ),
                 None if is_away => tracing::info!("the collector takes spans again"),
                 _ => {}
             }

@@ -103,7 +103,7 @@ impl Acker {
                 }
             }
             Err(error) => {
-                tracing::error!(%error, "Redis refused to start jobs; they are given back");
+                tracing::error!(error.code = "queue.refused", %error, "Redis refused to start jobs; they are given back");
                 for held in starts {
                     self.shared.may_not_run();
                     self.shared.give_back(&held);
@@ -146,7 +146,7 @@ impl Acker {
         let counted = self.insist::<u64>(&Request::Script(parking::park(&self.shared, parked))).await;
         if let Err(error) = counted {
             // Their leases run out and they are asked for again: late, not lost.
-            tracing::error!(%error, "Redis refused to park jobs of a paused instance");
+            tracing::error!(error.code = "queue.refused", %error, "Redis refused to park jobs of a paused instance");
         }
         for held in parked {
             metric::settled(self.shared.options.queue, held.envelope.job.kind(), "parked");
@@ -175,7 +175,7 @@ impl Acker {
             }
             Err(error) if batch.len() == 1 => {
                 // Its lease runs out and it is delivered again: late, not lost.
-                tracing::error!(%error, entry = &*batch[0].entry, "Redis refused an outcome");
+                tracing::error!(error.code = "queue.refused", %error, entry = &*batch[0].entry, "Redis refused an outcome");
                 self.shared.settled(batch);
             }
             // One of them is refused; the others must not suffer for it.

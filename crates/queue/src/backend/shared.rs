@@ -85,8 +85,7 @@ impl Shared {
         options: BackendOptions,
         outbox: mpsc::UnboundedSender<Message>,
     ) -> Result<Self, Error> {
-        // A worker that is there shows, also before its first job.
-        metric::running(options.queue, 0);
+        metric::begins(options.queue);
         Ok(Self {
             keys: Keys::new(config, options.queue)?,
             connector: connection::connector(config)?,

@@ -164,7 +164,7 @@ fn sweep(data_dir: &Path) {
         if entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes())
             && let Err(error) = fs::remove_dir_all(entry.path())
         {
-            tracing::debug!(path = %entry.path().display(), error = %error, "an unfinished cluster stays for now");
+            tracing::debug!(path = %entry.path().display(), error.code = "servers.files", error = %error, "an unfinished cluster stays for now");
         }
     }
 }

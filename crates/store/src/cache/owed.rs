@@ -115,8 +115,6 @@ impl Owed {
 }
 
 /// Counts dropped entries: `ok`, `late` (owed), or `lost` to their own time.
-fn dropped(result: &'static str, count: usize) {
-    if count > 0 {
-        metrics::counter!("jirafleet_cache_dropped_total", "result" => result).increment(count as u64);
-    }
+pub(super) fn dropped(result: &'static str, count: usize) {
+    metrics::counter!("jirafleet_cache_dropped_total", "result" => result).increment(count as u64);
 }
