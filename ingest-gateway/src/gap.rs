@@ -54,7 +54,7 @@ pub(crate) async fn watch(store: Store, producer: Producer, shutdown: Cancellati
                     tracing::warn!(polls, "no gateway was there for a while: every instance is polled now");
                 }
                 Err(error) => {
-                    tracing::warn!(error.code = error.code(), error = %error, "a gap in receiving webhooks is not closed yet")
+                    tracing::warn!(error.code = error.code(), error = %error, "a gap in receiving webhooks is not closed yet");
                 }
             }
         }

@@ -156,7 +156,7 @@ async fn start_dev(private: &Private, options: &AllOptions) -> Result<Fleet, Fai
 pub(crate) async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {
         // It cannot be listened to, and ends the program by itself.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

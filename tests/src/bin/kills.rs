@@ -33,7 +33,10 @@ async fn main() {
     kills.play(args.kills, Duration::from_millis(args.within)).await;
     let tally = kills.end().await;
     let announced: usize = tally.endings.values().sum();
-    assert!(announced * 4 >= tally.wishes, "only {announced} writes were announced before the kills: give --within more");
+    assert!(
+        announced * 4 >= tally.wishes,
+        "only {announced} writes were announced before the kills: give --within more"
+    );
     println!("{} kills, {} writes asked for in {:.0} s", tally.kills, tally.wishes, begun.elapsed().as_secs_f64());
     println!("{} answered before the kill; of those announced ended {:?}", tally.answered, tally.endings);
     println!(
