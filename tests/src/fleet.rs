@@ -26,6 +26,8 @@ pub struct FleetOptions {
     pub lease: Duration,
     /// Whether a worker runs in this process: [`TestFleet::start_worker`] starts one later.
     pub worker: bool,
+    /// Connections to PostgreSQL of a worker in this process. With one, whoever holds it while Jira is asked is found.
+    pub connections: u32,
     /// When writes are settled whose end nobody told.
     pub settling: Settling,
 }
@@ -37,6 +39,7 @@ impl Default for FleetOptions {
             requests_per_minute: 60_000,
             lease: Duration::from_secs(2),
             worker: true,
+            connections: 1,
             settling: Settling::default(),
         }
     }
@@ -160,11 +163,11 @@ impl TestFleet {
         self.store.tenant(self.instance.tenant).add_instance(new).await.expect("a new instance").id
     }
 
-    /// Starts another worker, with one database connection: whoever holds it while Jira is asked is found.
+    /// Starts another worker.
     pub async fn start_worker(&mut self) {
         let shutdown = self.shutdown.child_token();
         let worker = worker::Worker {
-            store: cached_store_for(&self.database, 1, cache_in(&self.queues)).await,
+            store: cached_store_for(&self.database, self.options.connections, cache_in(&self.queues)).await,
             producer: self.producer.clone(),
             queues: self.queues.clone(),
             clients: self.clients(),

@@ -18,6 +18,8 @@ use crate::{
 /// Changes a second, and for how long.
 const PACE: u32 = 50;
 const LENGTH: Duration = Duration::from_secs(20);
+/// As many connections to PostgreSQL as a worker process with these slots has.
+const CONNECTIONS: u32 = 14;
 /// Issues of the site.
 const ISSUES: usize = 3_000;
 /// Issues of the site that is backfilled beside.
@@ -62,7 +64,8 @@ async fn fleet(issues: usize, requests_per_minute: u32) -> TestFleet {
         histories_per_issue: 5..=5,
         ..simulator::Config::default()
     };
-    TestFleet::judging_nothing(FleetOptions { jira, requests_per_minute, ..FleetOptions::default() }).await
+    let options = FleetOptions { jira, requests_per_minute, connections: CONNECTIONS, ..FleetOptions::default() };
+    TestFleet::judging_nothing(options).await
 }
 
 async fn ask_for_a_backfill(fleet: &TestFleet) {
