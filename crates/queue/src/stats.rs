@@ -96,9 +96,10 @@ impl Producer {
         Ok(Status { queue, depth, workers })
     }
 
-    /// Whether nothing waits or runs in any queue.
+    /// Whether nothing waits or runs in any queue. All are looked at twice: between two looks a job may end in the queue that
+    /// comes later, having asked for another in one that was found empty.
     pub async fn is_idle(&self) -> Result<bool, Error> {
-        for queue in QueueName::ALL {
+        for queue in QueueName::ALL.into_iter().chain(QueueName::ALL) {
             if !self.depth(queue).await?.is_idle() {
                 return Ok(false);
             }
