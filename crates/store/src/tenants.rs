@@ -6,7 +6,7 @@ use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{Set, Unchanged},
     FromQueryResult, QueryResult,
-    sqlx::{Postgres, Transaction},
+    sqlx::{Postgres, Transaction, postgres::PgRow},
 };
 
 use crate::{Actor, Error, Store, TenantStore, instances::listed_instance, orm::sql};
@@ -55,6 +55,17 @@ impl<'s> System<'s> {
     /// All tenants, by name.
     pub async fn tenants(&self) -> Result<Vec<Tenant>, Error> {
         self.find_tenants(None, None).await
+    }
+
+    /// At most so many tenants whose names come after this one, by name, as bytes compare.
+    pub async fn tenants_after(&self, name: Option<&str>, count: u32) -> Result<Vec<Tenant>, Error> {
+        let rows = sql("/* tenants.page */ SELECT * FROM mirror.find_tenants(NULL, NULL)
+            WHERE $1::text IS NULL OR name COLLATE \"C\" > $1 ORDER BY name COLLATE \"C\" LIMIT $2")
+        .bind(name)
+        .bind(i64::from(count))
+        .fetch_all(&mut *self.store.connection().await?)
+        .await?;
+        read_tenants(rows)
     }
 
     /// The tenant of that name.
@@ -131,8 +142,7 @@ impl<'s> System<'s> {
             .bind(name)
             .fetch_all(&mut *self.store.connection().await?)
             .await?;
-        let tenants = rows.into_iter().map(|row| tenant::Model::from_query_result(&QueryResult::from(row), ""));
-        Ok(tenants.map(|row| row.map(to_tenant)).collect::<Result<_, _>>()?)
+        read_tenants(rows)
     }
 
     async fn find_instances(&self, id: Option<InstanceId>, name: Option<&str>) -> Result<Vec<Instance>, Error> {
@@ -146,6 +156,11 @@ impl<'s> System<'s> {
         .await?;
         rows.iter().map(listed_instance).collect()
     }
+}
+
+fn read_tenants(rows: Vec<PgRow>) -> Result<Vec<Tenant>, Error> {
+    let tenants = rows.into_iter().map(|row| tenant::Model::from_query_result(&QueryResult::from(row), ""));
+    Ok(tenants.map(|row| row.map(to_tenant)).collect::<Result<_, _>>()?)
 }
 
 fn to_tenant(row: tenant::Model) -> Tenant {

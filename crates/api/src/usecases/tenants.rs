@@ -30,9 +30,7 @@ pub(crate) async fn list(context: &Context, caller: &Caller, paging: &Paging) ->
     let house = house(context, caller)?;
     let mirror = context.mirror(caller);
     let after: Option<String> = paging.after(&mirror, "tenants")?;
-    let mut tenants = house.tenants().await?;
-    tenants.sort_by(|one, other| one.name.cmp(&other.name));
-    tenants.retain(|tenant| after.as_ref().is_none_or(|after| tenant.name > *after));
+    let tenants = house.tenants_after(after.as_deref(), paging.one_more()).await?;
     paging.cut(&mirror, "tenants", tenants, |tenant| tenant.name.clone())
 }
 
@@ -67,7 +65,7 @@ pub(crate) async fn change(
     let change = TenantChange { name: command.name, suspended: command.suspended };
     let changed = house.change_tenant(tenant.id, &change).await?;
     if goes_on {
-        go_on(context, &house, tenant.id).await?;
+        go_on(context, tenant.id).await?;
     }
     Ok(changed)
 }
@@ -89,9 +87,9 @@ async fn find(house: &System<'_>, name: &str) -> Result<Tenant, Error> {
 
 /// What was left lying is asked for again, site by site. Where that fails the change has been made all the same: the same
 /// asked again does the rest.
-async fn go_on(context: &Context, house: &System<'_>, tenant: TenantId) -> Result<(), Error> {
-    let sites = house.instances().await?.into_iter().filter(|site| site.tenant == tenant);
-    let jobs = sites.map(|site| Job::Revisit { instance: site.id }).collect();
+async fn go_on(context: &Context, tenant: TenantId) -> Result<(), Error> {
+    let sites = context.store.tenant(tenant).instances().await?;
+    let jobs = sites.into_iter().map(|site| Job::Revisit { instance: site.id }).collect();
     let asked = context.producer.enqueue_all(jobs).await;
     asked
         .map(drop)
