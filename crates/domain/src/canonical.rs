@@ -2,8 +2,7 @@
 //!
 //! One walk over a text that is known to be valid JSON; the store asks for it once per issue that it reads.
 
-use std::borrow::Cow;
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 /// How deep documents are told apart by meaning: far deeper than Jira's, and far from where a stack ends.
 const DEPTH: usize = 128;
