@@ -10,9 +10,9 @@ use crate::{AccountId, InstanceId, TenantId};
 
 /// Something a person gave us that cannot be taken, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what} {why}")]
+#[error("{} {why}", if what.is_empty() { "it" } else { what })]
 pub struct Invalid {
-    /// What was given: a field's or an option's name.
+    /// What was given: a field's or an option's name; empty for all of it.
     pub what: String,
     /// What it must be instead.
     pub why: String,

@@ -54,7 +54,8 @@ mod tests {
     fn a_change_changes_something() {
         let change = |json: &str| serde_json::from_str::<ChangeTenant>(json);
         assert!(change(r#"{"suspended":true}"#).expect("a change").validate().is_ok());
-        assert!(change("{}").expect("a change").validate().is_err());
+        let nothing = change("{}").expect("a change").validate().expect_err("it changes nothing");
+        assert_eq!(nothing[0].to_string(), "it must change at least one field");
         assert!(change(r#"{"name":"A B"}"#).expect("a change").validate().is_err());
         assert!(change(r#"{"name":null,"suspended":true}"#).is_err(), "a tenant has a name");
     }
