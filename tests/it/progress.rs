@@ -65,6 +65,7 @@ async fn an_interrupt_ends_the_watching_and_not_the_backfill() {
     fleet.drain().await;
     fleet.assert_mirror_equals_jira().await;
 
+    fleet.jira().clear_faults();
     fleet.jira().fail_next(Route::BulkFetch, 1_000, &Fault::Slow(Duration::from_secs(20)));
     let before = fleet.jira().requests().of(Route::BulkFetch);
     let mut comparing = cli.command(&["verify", "acme", "--full"]);

@@ -151,7 +151,7 @@ fn watched(cli: Cli, matches: &ArgMatches) -> Result<(), Failed> {
 impl Command {
     /// Whether it ends in an order of its own when it is told to; of all others Ctrl-C leaves nothing but the exit code.
     fn minds_signals(&self) -> bool {
-        self.process().is_some() || matches!(self, Self::Demo(_) | Self::Simulate(_))
+        self.process().is_some() || matches!(self, Self::Demo(_) | Self::Simulate(_) | Self::Backfill(_))
     }
 
     /// Processes tell what they do as they go; chores speak only when something is wrong.

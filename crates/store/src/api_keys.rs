@@ -183,14 +183,19 @@ impl System<'_> {
     /// The key with this token, whosever it is, in whatever state: see [`ApiKey::admits`]. `None` for an unknown token and
     /// for one of a suspended tenant.
     pub async fn api_key(&self, token: &ApiToken) -> Result<Option<ApiKey>, Error> {
-        let row = sql("/* api_keys.find */ SELECT * FROM mirror.find_api_key($1)")
-            .bind(self.store().keys().token_hash(token.expose()).to_vec())
-            .fetch_optional(&mut *self.store().connection().await?)
-            .await?;
-        let Some(row) = row else { return Ok(None) };
-        let suspended: bool = row.try_get("tenant_suspended")?;
+        // A stand-in is read where there is no such key: a refusal takes as long for an unknown token as for a revoked one.
+        let row = sql("/* api_keys.find */
+            SELECT true AS known, k.* FROM mirror.find_api_key($1) k
+            UNION ALL
+            SELECT false, t.id, t.id, 'nobody', '{issues:read}', '{}', now(), NULL, NULL, now(), true
+            FROM (SELECT '00000000-0000-0000-0000-000000000000'::uuid AS id) t
+            LIMIT 1")
+        .bind(self.store().keys().token_hash(token.expose()).to_vec())
+        .fetch_one(&mut *self.store().connection().await?)
+        .await?;
+        let (known, suspended): (bool, bool) = (row.try_get("known")?, row.try_get("tenant_suspended")?);
         let key = read_key(&row)?;
-        Ok((!suspended).then_some(key))
+        Ok((known && !suspended).then_some(key))
     }
 }
 

@@ -3,6 +3,8 @@
 mod follow;
 mod progress;
 
+use std::cell::OnceCell;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::Args as ClapArgs;
 use domain::{Instance, ProjectKey};
@@ -47,7 +49,17 @@ pub(crate) enum Begun {
     Running { run: Uuid, since: DateTime<Utc> },
 }
 
+/// An interrupt is listened for in one place, and what is said of it depends on whether there is a backfill to watch.
 pub(crate) async fn run(args: Args) -> Result<(), Failed> {
+    let watched = OnceCell::new();
+    tokio::select! {
+        biased;
+        ended = ask(args, &watched) => ended,
+        () = serve::interrupted() => Err(watched.get().map_or_else(|| Failed::silent(exit::INTERRUPTED), unwatched)),
+    }
+}
+
+async fn ask(args: Args, watched: &OnceCell<Instance>) -> Result<(), Failed> {
     let projects: Vec<ProjectKey> = args.projects.iter().map(|key| key.parse()).collect::<Result<_, _>>()?;
     let house = House::open(&args.surroundings.resolve()?, 2).await?;
     let instance = instance::find(&house, &args.instance).await?;
@@ -60,11 +72,8 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
     }
     match (following, begun) {
         (Some(following), Begun::New { run } | Begun::Again { run } | Begun::Running { run, .. }) => {
-            tokio::select! {
-                biased;
-                followed = following.follow(run) => followed,
-                () = serve::interrupted() => Err(unwatched(&instance)),
-            }
+            watched.get_or_init(|| instance.clone());
+            following.follow(run).await
         }
         (None, Begun::Running { since, .. }) => Err(already(&instance, since)),
         (None, _) => {
