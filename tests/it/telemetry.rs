@@ -1,7 +1,7 @@
 //! Traces as a collector gets them: real processes send OTLP over HTTP to a receiver of this test's.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     net::{SocketAddr, TcpListener},
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -16,6 +16,7 @@ use opentelemetry_proto::tonic::{
     trace::v1::Span,
 };
 use prost::Message;
+use simulator::{Fault, Route};
 use tests::{FleetOptions, TestFleet};
 
 use crate::crash::{binary, command, until};
@@ -96,10 +97,12 @@ impl Process {
         lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
 
-    fn ends_well_within(mut self, patience: Duration) {
+    /// The collector listens meanwhile: its thread is this one.
+    async fn ends_well_within(mut self, patience: Duration) {
         let began = Instant::now();
         assert!(Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap().success());
-        assert!(self.child.wait().unwrap().success());
+        let ended = tokio::task::spawn_blocking(move || self.child.wait()).await.unwrap();
+        assert!(ended.unwrap().success());
         assert!(began.elapsed() < patience, "{:?}", began.elapsed());
     }
 }
@@ -140,7 +143,7 @@ async fn a_webhook_is_one_trace_from_the_gateway_to_the_rows() {
     edit(&fleet, &key, "one trace").await;
     until(|| async { !received.named("apply").is_empty() && !received.named("webhook").is_empty() }).await;
     fleet.drain().await;
-    worker.ends_well_within(Duration::from_secs(10));
+    worker.ends_well_within(Duration::from_secs(10)).await;
 
     let (service, webhook) = &received.named("webhook")[0];
     assert_eq!(service, "jirafleet-gateway");
@@ -188,7 +191,7 @@ async fn a_job_points_at_every_webhook_that_was_merged_into_it() {
     until(|| async { received.named("webhook").len() == 3 }).await;
     let worker = Process::start(&fleet, &WORKER, &address);
     until(|| async { !received.named("process live").is_empty() }).await;
-    worker.ends_well_within(Duration::from_secs(10));
+    worker.ends_well_within(Duration::from_secs(10)).await;
     let jobs = received.named("process live");
     let jobs = jobs.iter().filter(|(_, span)| text(&span.attributes, "job.kind").as_deref() == Some("sync_touched"));
     let links = &jobs.map(|(_, span)| span).max_by_key(|span| span.links.len()).unwrap().links;
@@ -197,6 +200,29 @@ async fn a_job_points_at_every_webhook_that_was_merged_into_it() {
         assert!(points, "no link to one of three webhooks: {links:?}");
     }
     assert_eq!(links.len(), 3);
+}
+
+#[tokio::test]
+async fn another_try_is_another_span_of_the_same_trace_with_the_same_link() {
+    let (fleet, (received, address)) = (fleet().await, collector().await);
+    let _gateway = gateway(&fleet, &address).await;
+    // Something else than Jira answers once: the job is put off.
+    fleet.jira().fail_next(Route::BulkFetch, 1, &Fault::Html);
+    let key = fleet.jira().issue_keys()[0].clone();
+    edit(&fleet, &key, "tried twice").await;
+    let worker = Process::start(&fleet, &WORKER, &address);
+    fleet.drain().await;
+    worker.ends_well_within(Duration::from_secs(10)).await;
+    let (_, webhook) = &received.named("webhook")[0];
+    let tries: Vec<Span> = received.named("process live").into_iter().map(|(_, span)| span).collect();
+    let is_try = |span: &&Span| text(&span.attributes, "job.kind").as_deref() == Some("sync_touched");
+    let tries: Vec<&Span> = tries.iter().filter(is_try).filter(|span| span.trace_id == webhook.trace_id).collect();
+    let of = |attribute: &str| tries.iter().filter_map(|span| text(&span.attributes, attribute)).collect::<Vec<_>>();
+    assert_eq!((tries.len(), of("error.code")), (2, vec!["jira.not_jira".to_owned()]));
+    assert_eq!(of("job.id").iter().collect::<HashSet<_>>().len(), 1);
+    for span in tries {
+        assert!(span.links.iter().any(|link| link.span_id == webhook.span_id), "no link: {span:?}");
+    }
 }
 
 #[tokio::test]
@@ -241,7 +267,7 @@ async fn a_collector_that_never_answers_holds_nobody_up() {
     }
     until(|| async { worker.figure("jirafleet_trace_spans_total{outcome=\"failed\"}").await > 0.0 }).await;
     assert_eq!(worker.figure("jirafleet_trace_spans_total{outcome=\"sent\"}").await, 0.0);
-    worker.ends_well_within(Duration::from_secs(8));
+    worker.ends_well_within(Duration::from_secs(8)).await;
 }
 
 #[tokio::test]
