@@ -46,6 +46,9 @@ impl FanOut {
         mut ticks: watch::Receiver<i64>,
         mut reigns: watch::Receiver<Option<Reign>>,
     ) {
+        for outcome in ["ok", "failed"] {
+            count_ticks(line, outcome, 0);
+        }
         loop {
             let reign = *reigns.borrow_and_update();
             if let Some(reign) = reign.filter(Reign::holds) {
@@ -65,8 +68,7 @@ impl FanOut {
     async fn serve(&self, line: &Line, reign: &Reign) {
         let once = self.once(line, reign.term, reign.now().timestamp(), Clock::Redis);
         let outcome = tokio::time::timeout(PATIENCE, once).await.unwrap_or(Err(Failure::Late));
-        let label = if outcome.is_ok() { "ok" } else { "failed" };
-        metrics::counter!("jirafleet_scheduler_ticks_total", "line" => line.name, "outcome" => label).increment(1);
+        count_ticks(line, if outcome.is_ok() { "ok" } else { "failed" }, 1);
         match outcome {
             Ok(turns) => {
                 for turn in &turns {
@@ -109,6 +111,10 @@ impl FanOut {
         let working = working(line, &tenants, &instances);
         Ok(working.into_iter().filter_map(|instance| Some((instance.id, line.turn(instance, now)?))).collect())
     }
+}
+
+fn count_ticks(line: &Line, outcome: &'static str, ticks: u64) {
+    metrics::counter!("jirafleet_scheduler_ticks_total", "line" => line.name, "outcome" => outcome).increment(ticks);
 }
 
 /// The instance, polled as often as its webhooks allow, in a line for which that matters.

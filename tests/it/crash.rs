@@ -97,11 +97,16 @@ async fn finished(fleet: &TestFleet) -> bool {
 
 /// Waits for another process, which can only be watched by what it writes.
 pub(crate) async fn until<F: Future<Output = bool>>(reached: impl Fn() -> F) {
+    until_within(Duration::from_secs(60), reached).await;
+}
+
+/// The same with a patience of one's own.
+pub(crate) async fn until_within<F: Future<Output = bool>>(patience: Duration, reached: impl Fn() -> F) {
     let watch = async {
         let mut tick = tokio::time::interval(Duration::from_millis(10));
         while !reached().await {
             tick.tick().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), watch).await.expect("the other process gets there");
+    tokio::time::timeout(patience, watch).await.expect("the other process gets there");
 }

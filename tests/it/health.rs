@@ -14,30 +14,38 @@ use tests::{FleetOptions, TestFleet, private_servers};
 
 use crate::crash::{command, until};
 
-struct Process {
+/// A process of a fleet, asked at its metrics listener; killed when dropped.
+pub(crate) struct Process {
     child: Child,
     address: String,
+    /// Where a gateway or an api answers everybody.
+    pub(crate) public: String,
     key_file: PathBuf,
 }
 
+/// Free a moment ago; whoever takes it in between makes the test fail, not lie.
+fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
 impl Process {
-    fn start(fleet: &TestFleet, name: &str, redis_url: &str) -> Self {
-        // Free a moment ago; whoever takes it in between makes the test fail, not lie.
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        let key_file = std::env::temp_dir().join(format!("jirafleet-health-{name}-{}", std::process::id()));
+    pub(crate) fn start(fleet: &TestFleet, name: &str, redis_url: &str) -> Self {
+        let (address, public) = (free_address(), free_address());
+        let of_its_own = format!("jirafleet-health-{name}-{}", public.replace(['.', ':'], "-"));
+        let key_file = std::env::temp_dir().join(of_its_own);
         std::fs::write(&key_file, "5a".repeat(32)).unwrap();
         let child = command(fleet, &key_file, &[name, "--metrics-listen", &address])
             .env("JIRAFLEET_REDIS_URL", redis_url)
-            .env("JIRAFLEET_GATEWAY_LISTEN", "127.0.0.1:0")
-            .env("JIRAFLEET_API_LISTEN", "127.0.0.1:0")
+            .env("JIRAFLEET_GATEWAY_LISTEN", &public)
+            .env("JIRAFLEET_API_LISTEN", &public)
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        Self { child, address, key_file }
+        Self { child, address, public, key_file }
     }
 
     /// Status and body; nothing while nobody listens.
-    async fn ask(&self, path: &str) -> Option<(u16, String)> {
+    pub(crate) async fn ask(&self, path: &str) -> Option<(u16, String)> {
         let answer = reqwest::get(format!("http://{}{path}", self.address)).await.ok()?;
         Some((answer.status().as_u16(), answer.text().await.ok()?))
     }
@@ -47,7 +55,7 @@ impl Process {
         Some((status, serde_json::from_str(&body).unwrap()))
     }
 
-    async fn until_ready_is(&self, status: u16) -> Value {
+    pub(crate) async fn until_ready_is(&self, status: u16) -> Value {
         until(|| async { self.ready().await.is_some_and(|(is, _)| is == status) }).await;
         self.ready().await.unwrap().1
     }

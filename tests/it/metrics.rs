@@ -2,6 +2,9 @@
 //!
 //! Prometheus' own promtool judges rules and expressions, where it is installed.
 
+mod pages;
+mod series;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -212,6 +215,29 @@ fn promtool(verb: &[&str], file: &Path) {
     assert!(output.status.success(), "{verb:?} {}: {said}", file.display());
 }
 
+/// Everything that is asked of Prometheus, as it is asked.
+fn queries() -> Vec<String> {
+    let texts = |folder, extension| {
+        // What a rule's test makes up is nobody's question.
+        let asking =
+            files(folder, extension).into_iter().filter(|file| !file.to_string_lossy().ends_with("_test.yaml"));
+        asking.map(|file| fs::read_to_string(file).unwrap())
+    };
+    let mut found: Vec<String> = texts("deploy/prometheus", "yaml").chain(texts("deploy/keda", "yaml")).collect();
+    for text in texts("deploy/grafana", "json") {
+        let board: Value = serde_json::from_str(&text).unwrap();
+        let mut of_board = Vec::new();
+        expressions(&board, &mut of_board);
+        found.extend(of_board.into_iter().map(filled_in));
+    }
+    found
+}
+
+/// An expression with something in the place of what Grafana fills in.
+fn filled_in(expression: &str) -> String {
+    expression.replace("$__rate_interval", "5m").replace("$__range", "1h").replace("$queue", "live")
+}
+
 /// Every `expr` in a dashboard.
 fn expressions<'a>(of: &'a Value, found: &mut Vec<&'a str>) {
     match of {
@@ -224,8 +250,7 @@ fn expressions<'a>(of: &'a Value, found: &mut Vec<&'a str>) {
     }
 }
 
-/// An expression as a rule, with something in the place of what Grafana fills in.
+/// An expression as a rule.
 fn rule((number, expression): (usize, &&str)) -> Value {
-    let expression = expression.replace("$__rate_interval", "5m").replace("$__range", "1h").replace("$queue", "live");
-    json!({ "record": format!("dashboard:panel:{number}"), "expr": expression })
+    json!({ "record": format!("dashboard:panel:{number}"), "expr": filled_in(expression) })
 }

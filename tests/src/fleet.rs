@@ -163,6 +163,14 @@ impl TestFleet {
         self.store.tenant(self.instance.tenant).add_instance(new).await.expect("a new instance").id
     }
 
+    /// A tenant of its own with an instance of the same name at the same simulated Jira.
+    pub async fn add_tenant(&self, name: &str, poll_interval: u64) -> Instance {
+        let tenant = self.store.system().create_tenant(name).await.expect("a new tenant");
+        let secret = self.webhook_secret.as_str();
+        let new = new_instance(name, &self.simulator, &self.options, secret, Duration::from_secs(poll_interval));
+        self.store.tenant(tenant.id).add_instance(new).await.expect("a new instance")
+    }
+
     /// Starts another worker.
     pub async fn start_worker(&mut self) {
         let shutdown = self.shutdown.child_token();
