@@ -44,6 +44,13 @@ pub(crate) const TIMETABLE: &[Line] = &[
         job: |_fleet| Job::Sweep,
     },
     Line {
+        name: "audit",
+        cron: "45 * * * * *",
+        every: Every::Fleet(Duration::from_secs(24 * 3600)),
+        first: First::AtItsTurn,
+        job: |_fleet| Job::VerifyAudit { after: None, page: 0 },
+    },
+    Line {
         name: "census",
         cron: "0 * * * * *",
         every: Every::Fixed(Duration::from_secs(24 * 3600)),

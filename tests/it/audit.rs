@@ -5,12 +5,15 @@ mod coverage;
 use std::time::Duration;
 
 use chrono::Utc;
+use domain::TenantId;
+use queue::Job;
 use sea_orm::{ConnectionTrait, TransactionTrait};
 use store::{Actor, ActorKind, AuditFilter, Deed, Ending, Error, IpNet, NewApiKey, TenantStore, Verified};
 use tests::{FleetOptions, TestFleet};
 
 use crate::{
     cli::Cli,
+    health::Process,
     store::sample::{Mirror, connect, register},
     tenancy::ai_call,
 };
@@ -144,6 +147,39 @@ async fn nobody_changes_a_line() {
     assert_eq!(mirror.tenant.audit_verify().await.unwrap(), Verified::Whole { lines: 1 });
 }
 
+/// As the owner could.
+async fn forge(owner_url: &str, tenant: TenantId, forgery: &str) {
+    let owner = connect(owner_url).await.begin().await.unwrap();
+    for sql in [
+        "ALTER TABLE mirror.audit_log DISABLE TRIGGER USER",
+        "ALTER TABLE mirror.audit_heads DISABLE TRIGGER USER",
+        &format!("SELECT set_config('app.current_tenant_id', '{tenant}', true)"),
+        forgery,
+    ] {
+        owner.execute_unprepared(sql).await.unwrap();
+    }
+    owner.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_daily_check_tells_of_a_changed_log_and_goes_on() {
+    let fleet = TestFleet::with(FleetOptions { worker: false, ..FleetOptions::default() }).await;
+    let acme = fleet.store.tenant(fleet.instance.tenant);
+    done(&acme, "x", "1").await;
+    forge(&fleet.database.owner_url, acme.id(), "UPDATE mirror.audit_log SET actor_id = 'eve' WHERE seq = 1").await;
+    let last = fleet.add_tenant("zulu", 300).await;
+    done(&fleet.store.tenant(last.tenant), "x", "1").await;
+    let worker = Process::start(&fleet, "worker", &fleet.queues.url);
+    worker.until_ready_is(200).await;
+    fleet.producer.enqueue(Job::VerifyAudit { after: None, page: 0 }).await.unwrap();
+    fleet.drain().await;
+    let figures = worker.ask("/metrics").await.unwrap().1;
+    for (outcome, logs) in [("broken", 1), ("whole", 1)] {
+        let told = format!("jirafleet_audit_checked_total{{outcome=\"{outcome}\"}} {logs}");
+        assert!(figures.lines().any(|line| line == told), "{told}");
+    }
+}
+
 /// The owner takes the triggers away and changes the log; the chain tells where.
 #[tokio::test]
 async fn a_changed_log_is_found_out() {
@@ -167,16 +203,7 @@ async fn a_changed_log_is_found_out() {
         for n in 0..5 {
             done(&mirror.tenant, "x", &n.to_string()).await;
         }
-        let owner = connect(&mirror.database.owner_url).await.begin().await.unwrap();
-        for sql in [
-            "ALTER TABLE mirror.audit_log DISABLE TRIGGER USER",
-            "ALTER TABLE mirror.audit_heads DISABLE TRIGGER USER",
-            &format!("SELECT set_config('app.current_tenant_id', '{}', true)", mirror.tenant.id()),
-            forgery,
-        ] {
-            owner.execute_unprepared(sql).await.unwrap();
-        }
-        owner.commit().await.unwrap();
+        forge(&mirror.database.owner_url, mirror.tenant.id(), forgery).await;
         match mirror.tenant.audit_verify().await.unwrap() {
             Verified::Broken { seq: found, .. } => assert_eq!(found, seq, "{forgery}"),
             whole => panic!("{forgery}: {whole:?}"),

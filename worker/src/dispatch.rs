@@ -11,7 +11,8 @@ use crate::{
     failure::Failure,
     jobs::{
         backfill, backfill_project, census, census_project, keep_webhook, poll_updates, reconcile, refresh_views,
-        revisit, settle_writes, sweep, sync_directory, sync_issue, sync_sprint, sync_touched, wake_touched,
+        revisit, settle_writes, sweep, sync_directory, sync_issue, sync_sprint, sync_touched, verify_audit,
+        wake_touched,
     },
 };
 
@@ -45,6 +46,7 @@ pub(crate) async fn run(ctx: &Context, envelope: &Envelope) -> Result<Outcome, F
         Job::Revisit { instance } => revisit::run(ctx, *instance).boxed(),
         Job::RefreshViews => refresh_views::run(ctx).boxed(),
         Job::Sweep => sweep::run(ctx).boxed(),
+        Job::VerifyAudit { after, page } => verify_audit::run(ctx, after.as_deref(), *page).boxed(),
         Job::SettleWrites { instance } => settle_writes::run(ctx, *instance).boxed(),
         Job::Probe { .. } => ready(Ok(Outcome::Done)).boxed(),
     };

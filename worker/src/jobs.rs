@@ -15,6 +15,7 @@ pub(crate) mod sync_directory;
 pub(crate) mod sync_issue;
 pub(crate) mod sync_sprint;
 pub(crate) mod sync_touched;
+pub(crate) mod verify_audit;
 pub(crate) mod wake_touched;
 
 /// Shows the figures of what hardly ever happens, before it does: a rate does not see the step to a figure's first value.
@@ -27,4 +28,5 @@ pub(crate) fn show_rare_figures() {
     sweep::show();
     metrics::counter!("jirafleet_webhook_problems_total").increment(0);
     settle_writes::show();
+    verify_audit::show();
 }

@@ -128,6 +128,15 @@ pub enum Job {
     RefreshViews,
     /// Clear away what is no longer of use, of all tenants, and ask for writes to be settled whose end nobody knows.
     Sweep,
+    /// Check that one tenant's audit log is what was written, then the next one's; the chain ends after the last tenant.
+    VerifyAudit {
+        /// The tenant before, by name; absent for the first.
+        #[serde(default)]
+        after: Option<String>,
+        /// The turn: how many tenants came before.
+        #[serde(default)]
+        page: u64,
+    },
     /// Find out in Jira what became of writes whose end nobody knows.
     SettleWrites {
         /// Whose.
@@ -213,13 +222,14 @@ impl Job {
             Self::Revisit { .. } => "revisit",
             Self::RefreshViews => "refresh_views",
             Self::Sweep => "sweep",
+            Self::VerifyAudit { .. } => "verify_audit",
             Self::SettleWrites { .. } => "settle_writes",
             Self::Probe { .. } => "probe",
         }
     }
 
     /// Every kind this process knows. What is not among them was enqueued by a newer one.
-    pub const KINDS: [&str; 17] = [
+    pub const KINDS: [&str; 18] = [
         "sync_touched",
         "wake_touched",
         "sync_issue",
@@ -235,6 +245,7 @@ impl Job {
         "revisit",
         "refresh_views",
         "sweep",
+        "verify_audit",
         "settle_writes",
         "probe",
     ];
@@ -260,14 +271,16 @@ impl Job {
             | Self::CensusProject { instance, .. }
             | Self::Reconcile { instance, .. }
             | Self::Probe { instance, .. } => *instance,
-            Self::RefreshViews | Self::Sweep => FLEET,
+            Self::RefreshViews | Self::Sweep | Self::VerifyAudit { .. } => FLEET,
         }
     }
 
     /// How far a chain of pages has come; 0 for jobs that are no chain.
     pub fn turn(&self) -> u64 {
         match self {
-            Self::BackfillProject { page, .. } | Self::CensusProject { page, .. } => *page,
+            Self::BackfillProject { page, .. } | Self::CensusProject { page, .. } | Self::VerifyAudit { page, .. } => {
+                *page
+            }
             Self::PollUpdates { page, .. } => page.as_ref().map_or(0, |page| page.number),
             Self::SyncTouched { .. }
             | Self::WakeTouched { .. }

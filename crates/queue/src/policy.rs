@@ -82,6 +82,7 @@ impl Job {
             Revisit { instance }                       => on(Upkeep, Unique::pending(self, (instance, "all")),                   4, mins(5)),
             RefreshViews                               => on(Upkeep, Unique::unfinished(self, ("fleet", "all")),                 4, mins(5)),
             Sweep                                      => on(Upkeep, Unique::unfinished(self, ("fleet", "all")),                 4, mins(5)),
+            VerifyAudit { .. }                         => on(Upkeep, Unique::unfinished(self, ("fleet", "all")),                 4, mins(30)),
             SettleWrites { instance }                  => on(Upkeep, Unique::unfinished(self, (instance, "all")),                4, mins(5)),
             Probe { .. }                               => on(Bulk, Unique::Never,                                                4, mins(5)),
         }

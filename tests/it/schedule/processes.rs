@@ -87,7 +87,7 @@ async fn shows_last_and_next(fleet: &TestFleet) {
     let listed: Value = serde_json::from_str(&cli.ok(&["schedule", "list", "-o", "json"]).await).unwrap();
     assert_eq!(listed["schema"], "jirafleet.schedule/1");
     let rows = listed["rows"].as_array().unwrap();
-    assert_eq!(rows.len(), 5 * 7 + 2, "five lines for each of seven instances, and two for the fleet: {rows:#?}");
+    assert_eq!(rows.len(), 5 * 7 + 3, "five lines for each of seven instances, and three for the fleet: {rows:#?}");
     let row = |line: &str, instance: &str| {
         let found = rows.iter().find(|row| row["line"] == line && row["instance"] == instance);
         found.unwrap_or_else(|| panic!("no {line} of {instance}"))
