@@ -6,9 +6,10 @@ use serde_json::{Map, Value, json};
 
 /// One character at least, and no NUL.
 const TEXT: &str = "^[^\\u0000]+$";
-/// One line with something on it.
-const LINE: &str = "^[^\\r\\n\\u0000]*[^\\s\\u0000][^\\r\\n\\u0000]*$";
-const LABEL: &str = "^[^\\s\\u0000]+$";
+/// One line with something on it. U+0085 is white to us, and is not to the regular expressions of JSON Schema.
+const LINE: &str = "^[^\\r\\n\\u0000]*[^\\s\\u0000\\u0085][^\\r\\n\\u0000]*$";
+/// No white space.
+const LABEL: &str = "^[^\\s\\u0000\\u0085]+$";
 
 /// Says it of every command that is described.
 pub(super) fn say(schemas: &mut Map<String, Value>) {
