@@ -172,7 +172,7 @@ pub(super) async fn a_worker_of_the_same_name_may_follow<S: Subject>(server: &mu
     one.kill();
     let two = subject.hire(Hire::new("pod-1"), again.done());
     subject.ask(Ask::any()).await;
-    until("its follower works", ms(3_000), async || again.jobs() == 1).await;
+    until("its follower works", ms(3_000), async || again.jobs() >= 1).await;
     assert!(two.works());
 }
 
