@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 const EVENT: &str = r#"{"webhookEvent":"jira:issue_updated","issue":{"id":"10001","key":"A-1"}}"#;
 
-fn signature(secret: &str, body: &[u8]) -> String {
+/// What Jira writes into `X-Hub-Signature`.
+pub(crate) fn signature(secret: &str, body: &[u8]) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(body);
     format!("sha256={}", hex::encode(mac.finalize().into_bytes()))

@@ -1,6 +1,7 @@
 //! Processes that are killed: started from the real binary, ended by SIGKILL.
 
 use std::{
+    net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -93,6 +94,11 @@ async fn finished(fleet: &TestFleet) -> bool {
     let tenant = fleet.store.tenant(fleet.instance.tenant);
     let rows = tenant.backfill_progress(fleet.instance.id).await.unwrap();
     !rows.is_empty() && rows.iter().all(store::BackfillRow::ended)
+}
+
+/// Free a moment ago; whoever takes it in between makes the test fail, not lie.
+pub(crate) fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// Waits for another process, which can only be watched by what it writes.

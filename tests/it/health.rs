@@ -1,7 +1,6 @@
 //! What a process says of itself: that it lives, what it is, whether it can work and why not; and the order in which it ends.
 
 use std::{
-    net::TcpListener,
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::Duration,
@@ -12,7 +11,7 @@ use serde_json::Value;
 use simulator::{Fault, Route};
 use tests::{FleetOptions, TestFleet, private_servers};
 
-use crate::crash::{command, until};
+use crate::crash::{command, free_address, until};
 
 /// A process of a fleet, asked at its metrics listener; killed when dropped.
 pub(crate) struct Process {
@@ -23,14 +22,9 @@ pub(crate) struct Process {
     key_file: PathBuf,
 }
 
-/// Free a moment ago; whoever takes it in between makes the test fail, not lie.
-fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
-}
-
 impl Process {
     pub(crate) fn start(fleet: &TestFleet, name: &str, redis_url: &str) -> Self {
-        let (address, public) = (free_address(), free_address());
+        let (address, public) = (free_address().to_string(), free_address().to_string());
         let of_its_own = format!("jirafleet-health-{name}-{}", public.replace(['.', ':'], "-"));
         let key_file = std::env::temp_dir().join(of_its_own);
         std::fs::write(&key_file, "5a".repeat(32)).unwrap();

@@ -3,7 +3,6 @@
 
 use std::{
     io::{BufRead, BufReader},
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -12,7 +11,11 @@ use std::{
 use sea_orm::{ConnectionTrait, Statement, TransactionTrait};
 use simulator::{Config, Simulator};
 
-use crate::{crash::binary, store::sample::connect, walls::root};
+use crate::{
+    crash::{binary, free_address},
+    store::sample::connect,
+    walls::root,
+};
 
 /// What the README calls them.
 const SITE: &str = "https://acme.atlassian.net";
@@ -37,16 +40,12 @@ struct Desk {
     dev: Option<Child>,
 }
 
-fn free() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
-}
-
 impl Desk {
     fn new(site: String) -> Self {
         let folder = std::env::temp_dir().join(format!("jirafleet-readme-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("token.txt"), "a token\n").unwrap();
-        Self { folder, gateway: free(), api: free(), site, dev: None }
+        Self { folder, gateway: free_address().to_string(), api: free_address().to_string(), site, dev: None }
     }
 
     fn data_dir(&self) -> PathBuf {

@@ -19,7 +19,7 @@ use prost::Message;
 use simulator::{Fault, Route};
 use tests::{FleetOptions, TestFleet};
 
-use crate::crash::{binary, command, until};
+use crate::crash::{binary, command, free_address, until};
 
 /// Spans by whoever sent them.
 #[derive(Clone, Default)]
@@ -70,10 +70,6 @@ struct Process {
     child: Child,
     metrics: SocketAddr,
     key_file: PathBuf,
-}
-
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 impl Process {

@@ -9,10 +9,8 @@ use std::{
 };
 
 use futures::{StreamExt, stream};
-use hmac::{Hmac, KeyInit, Mac};
 use queue::Job;
 use reqwest::Client;
-use sha2::Sha256;
 use simulator::{Config, Fault, Route};
 use store::NewApiKey;
 use tests::{FleetOptions, TestFleet};
@@ -22,7 +20,7 @@ use super::{
     documented,
     series::{Selector, Series, selectors, series},
 };
-use crate::{crash::until_within, health::Process};
+use crate::{bad_input::signature, crash::until_within, health::Process};
 
 const TENANTS: usize = 1_000;
 
@@ -191,9 +189,7 @@ async fn visit(
 ) {
     let issue = fleet.jira().issue_ids()[n % 4];
     let body = format!(r#"{{"webhookEvent":"jira:issue_updated","issue":{{"id":"{issue}","key":"ACME-1"}}}}"#);
-    let mut mac = Hmac::<Sha256>::new_from_slice(fleet.webhook_secret.as_bytes()).unwrap();
-    mac.update(body.as_bytes());
-    let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
+    let signature = signature(&fleet.webhook_secret, body.as_bytes());
     let webhook = http.post(format!("http://{}/webhooks/{}", gateway.public, instance.name));
     let taken = webhook.header("X-Hub-Signature", signature).body(body).send().await.unwrap();
     assert_eq!(taken.status(), 202);

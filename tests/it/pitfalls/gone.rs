@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use chrono::Utc;
 use domain::IssueId;
-use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
-use sha2::Sha256;
 use simulator::Config;
 use tests::{FleetOptions, TestFleet};
 
 use super::desk::{Desk, issue_id, rename};
+use crate::bad_input::signature;
 
 /// As if a webhook had named these issues.
 async fn touch(fleet: &TestFleet, issues: &[IssueId]) {
@@ -147,9 +146,7 @@ async fn p22_webhooks_that_lack_everything_but_an_id_are_understood() {
 /// Sends a body to the gateway as Jira would, and says how it was answered.
 async fn deliver(fleet: &TestFleet, body: &Value) -> u16 {
     let body = body.to_string();
-    let mut mac = Hmac::<Sha256>::new_from_slice(fleet.webhook_secret.as_bytes()).unwrap();
-    mac.update(body.as_bytes());
-    let seal = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
+    let seal = signature(&fleet.webhook_secret, body.as_bytes());
     let url = format!("http://{}/webhooks/acme", fleet.gateway);
     let request = reqwest::Client::new().post(url).header("X-Hub-Signature", seal).body(body);
     request.send().await.unwrap().status().as_u16()
