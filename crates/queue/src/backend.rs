@@ -1,7 +1,7 @@
 //! An apalis backend on Redis Streams: the worker loop, the layers and the Monitor are apalis', delivery is ours.
 //!
-//! Three pumps and a watcher per backend, started when the worker starts: the reader fetches, the acker asks whether
-//! deliveries may run and brings outcomes, the janitor renews, promotes and rescues, the watcher notices the stop (apalis
+//! Four pumps and a watcher per backend, started when the worker starts: the reader fetches, the starter asks whether
+//! deliveries may run, the acker brings outcomes, the janitor renews, promotes and rescues, the watcher notices the stop (apalis
 //! does not poll a backend between the stop and the end of the last job). Polling never fails: an error would end the worker
 //! and drop its running jobs, so the pumps try again for ever.
 
@@ -15,6 +15,7 @@ mod line;
 mod parking;
 mod reader;
 mod shared;
+mod starter;
 mod watcher;
 
 use std::{
@@ -32,7 +33,10 @@ use tokio::sync::mpsc;
 
 pub use layer::{AckLayer, AckService, Settled};
 
-use crate::{Backoff, Config, Envelope, Error, QueueName, delivery::Message};
+use crate::{
+    Backoff, Config, Envelope, Error, QueueName,
+    delivery::{Message, Start},
+};
 use layer::{Run, Token};
 use shared::Shared;
 
@@ -68,7 +72,7 @@ impl BackendOptions {
 #[derive(Debug)]
 pub struct StreamBackend {
     shared: Arc<Shared>,
-    inbox: Option<mpsc::UnboundedReceiver<Message>>,
+    inboxes: Option<(mpsc::UnboundedReceiver<Start>, mpsc::UnboundedReceiver<Message>)>,
 }
 
 impl StreamBackend {
@@ -78,9 +82,9 @@ impl StreamBackend {
             let why = "a worker needs a name, at least one slot and a lease of at least 100 ms";
             return Err(Error::Misconfigured(why.to_owned()));
         }
-        let (outbox, inbox) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared::new(config, options, outbox)?);
-        Ok(Self { shared, inbox: Some(inbox) })
+        let ((starts, asked), (outbox, told)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
+        let shared = Arc::new(Shared::new(config, options, starts, outbox)?);
+        Ok(Self { shared, inboxes: Some((asked, told)) })
     }
 
     /// What it was made with.
@@ -112,7 +116,7 @@ impl Backend for StreamBackend {
 
     fn poll_close(&mut self, cx: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), Error>> {
         self.shared.waker.register(cx.waker());
-        if self.inbox.is_some() || self.shared.closed.is_cancelled() { Poll::Ready(Ok(())) } else { Poll::Pending }
+        if self.inboxes.is_some() || self.shared.closed.is_cancelled() { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 }
 
@@ -129,9 +133,10 @@ impl BackendConfig for StreamBackend {
     }
 
     fn middleware(&mut self, worker: &mut WorkerContext) -> AckLayer {
-        if let Some(inbox) = self.inbox.take() {
+        if let Some((asked, told)) = self.inboxes.take() {
             let shared = || Arc::clone(&self.shared);
-            tokio::spawn(acker::run(shared(), inbox));
+            tokio::spawn(starter::run(shared(), asked));
+            tokio::spawn(acker::run(shared(), told));
             tokio::spawn(reader::run(shared()));
             tokio::spawn(janitor::run(shared()));
             tokio::spawn(watcher::run(shared(), worker.clone()));

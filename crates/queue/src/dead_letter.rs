@@ -1,15 +1,24 @@
 //! Jobs that we stopped trying, kept for an operator: to look at, to replay, to discard.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
-use redis::{FromRedisValue, streams::StreamRangeReply};
+use redis::{FromRedisValue, RedisResult, aio::MultiplexedConnection, streams::StreamRangeReply};
 
 use crate::{
-    Enqueued, Envelope, Error, JobId, Producer, QueueName, envelope::Decoded, scripts::REPLAY, touched::millis,
+    Enqueued, Envelope, Error, JobId, Producer, QueueName,
+    envelope::Decoded,
+    keys::Keys,
+    scripts::{REPLAY, TRIM},
+    touched::millis,
     unique::UniqueKey,
 };
 
-/// How many dead letters a queue keeps; the oldest fall out.
+/// How many dead letters a queue keeps, how many bytes of Redis they may take together, and for how long. The oldest fall out,
+/// which is counted.
 pub(crate) const KEPT: usize = 10_000;
+const KEPT_BYTES: usize = 64 << 20;
+const KEPT_FOR: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// One job that was given up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,6 +131,12 @@ impl Producer {
             self.ask(|mut connection| async move { range.query_async(&mut connection).await }).await.map_err(bad_id)?;
         Ok(found.ids.into_iter().map(|entry| read(queue, &entry)).collect())
     }
+}
+
+/// Forgets the letters that are too old, or for which there is no room. Their number is bounded at every death.
+pub(crate) async fn trim(connection: &mut MultiplexedConnection, keys: &Keys) -> RedisResult<()> {
+    let mut script = TRIM.key(&keys.dead);
+    script.key(&keys.dropped).arg(millis(KEPT_FOR)).arg(KEPT_BYTES).invoke_async(connection).await
 }
 
 /// An id that no stream could have is one that was never given.

@@ -60,6 +60,11 @@ impl Held {
         self.settling.load(Ordering::Relaxed)
     }
 
+    /// The mode of its unique key and its job's id in one: every argument costs both sides.
+    pub(crate) fn named(&self) -> String {
+        format!("{}{}", self.unique.mode, self.envelope.id)
+    }
+
     /// How long it was ready, by the clocks of Redis and of this machine.
     pub(crate) fn waited(&self) -> Duration {
         let since = self.entry.split('-').next().and_then(|ms| ms.parse::<i64>().ok()).unwrap_or_default();
@@ -68,11 +73,18 @@ impl Held {
     }
 }
 
+/// What the starter is told.
+#[derive(Debug)]
+pub(crate) enum Start {
+    /// May this run?
+    Ask(Arc<Held>),
+    /// Say when everything before this was answered.
+    Flush(oneshot::Sender<()>),
+}
+
 /// What the acker is told.
 #[derive(Debug)]
 pub(crate) enum Message {
-    /// May this run?
-    Start(Arc<Held>),
     /// This is what became of it.
     Finish(Finish),
     /// Say when everything before this is in Redis.

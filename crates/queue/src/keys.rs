@@ -17,7 +17,7 @@ pub(crate) struct Keys {
     pub(crate) delayed: String,
     /// Dead letters.
     pub(crate) dead: String,
-    /// How many dead letters fell out because there were too many.
+    /// How many dead letters fell out: too many, too large together, or too old.
     pub(crate) dropped: String,
     /// At most one element: something became due earlier than what the janitors sleep for.
     pub(crate) wake: String,

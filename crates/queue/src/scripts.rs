@@ -62,6 +62,8 @@ scripts! {
     HASTEN = "lua/hasten.lua";
     /// Keeps the lines of instances moving, whatever the counts say.
     FEED = "lua/feed.lua";
+    /// Forgets dead letters of long ago, and those that take too much memory.
+    TRIM = "lua/trim.lua";
     /// Decides who refreshes the gauges.
     GAUGES = "lua/gauges.lua";
 }

@@ -99,3 +99,27 @@ async fn dead_letters_that_fall_out_are_counted() {
     assert_eq!(depth.dead + depth.dropped, MANY + 1, "{depth:?}");
     worker.stop().await;
 }
+
+#[tokio::test]
+async fn dead_letters_of_long_ago_or_too_large_together_fall_out() {
+    let (config, producer) = producer().await;
+    let key = format!("{}:{{bulk}}:dead", config.prefix);
+    let mut pipe = redis::pipe();
+    for (id, size) in [("1-1", 10), ("1-2", 10)] {
+        pipe.cmd("XADD").arg(&key).arg(id).arg("e").arg("x".repeat(size)).ignore();
+    }
+    for _ in 0..400 {
+        pipe.cmd("XADD").arg(&key).arg("*").arg("e").arg("x".repeat(256 * 1024)).ignore();
+    }
+    let mut connection = raw(&config).await;
+    pipe.query_async::<()>(&mut connection).await.unwrap();
+    let worker = Worker::start(&config, options("w"), |_| async { Outcome::Done });
+    eventually(async || producer.depth(QueueName::Bulk).await.unwrap().dropped > 0).await;
+    let depth = producer.depth(QueueName::Bulk).await.unwrap();
+    let bytes: u64 = redis::cmd("MEMORY").arg("USAGE").arg(&key).query_async(&mut connection).await.unwrap();
+    assert_eq!(depth.dead + depth.dropped, 402, "{depth:?}");
+    assert!(bytes <= 64 << 20 && depth.dead > 150, "{bytes} {depth:?}");
+    let oldest = producer.dead_letters(QueueName::Bulk, None, 1).await.unwrap();
+    assert!(oldest[0].died_at.timestamp() > 1, "those of long ago are gone");
+    worker.stop().await;
+}

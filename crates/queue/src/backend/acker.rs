@@ -1,35 +1,30 @@
-//! Asks whether deliveries may run, and brings outcomes to Redis, in batches.
+//! Brings outcomes to Redis, in batches.
 //!
 //! While one batch is under way the next one gathers by itself, so there is no timer: single outcomes at low load, hundreds in
 //! one script under load. An outcome is tried for ever; until it is through, its lease goes on being renewed, so nobody reruns
 //! the job. The slot is free at the job's end, not here.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
-use redis::{FromRedisValue, Pipeline, RedisResult, ScriptInvocation, aio::MultiplexedConnection};
+use redis::Pipeline;
 use tokio::{sync::mpsc, task::JoinHandle};
 
-use super::{line::Line, parking, shared::Shared};
+use super::{
+    line::{Line, Request},
+    shared::Shared,
+};
 use crate::{
-    connection,
     dead_letter::KEPT,
-    delivery::{Finish, Held, Message, Verb},
+    delivery::{Finish, Message},
     history,
     keys::{GROUP, Keys},
     metric,
-    scripts::{FINISH, RECORDS, START},
+    scripts::{FINISH, RECORDS},
     touched::millis,
-    unique::Unique,
 };
 
 /// How long one script may take.
 const RESPONSE: Duration = Duration::from_secs(3);
-
-/// How long a delivery waits when the same request still runs elsewhere.
-const BUSY_WAIT: Duration = Duration::from_millis(200);
 
 /// The most bytes of envelopes in one script.
 const BATCH_BYTES: usize = 4 << 20;
@@ -47,21 +42,6 @@ pub(super) async fn run(shared: Arc<Shared>, mut inbox: mpsc::UnboundedReceiver<
     }
 }
 
-/// What is asked of Redis; may be asked again.
-enum Request {
-    Script(ScriptInvocation<'static>),
-    Pipe(Pipeline),
-}
-
-impl Request {
-    async fn send<T: FromRedisValue>(&self, connection: &mut MultiplexedConnection) -> RedisResult<T> {
-        match self {
-            Self::Script(script) => script.invoke_async(connection).await,
-            Self::Pipe(pipe) => pipe.query_async(connection).await,
-        }
-    }
-}
-
 struct Acker {
     shared: Arc<Shared>,
     line: Line,
@@ -71,87 +51,17 @@ struct Acker {
 
 impl Acker {
     async fn work(&mut self, batch: &mut Vec<Message>) {
-        let (mut starts, mut finishes, mut flushes) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut finishes, mut flushes) = (Vec::with_capacity(batch.len()), Vec::new());
         for message in batch.drain(..) {
             match message {
-                Message::Start(held) => starts.push(held),
                 Message::Finish(finish) => finishes.push(finish),
                 Message::Flush(done) => flushes.push(done),
             }
         }
         self.finish_all(finishes).await;
-        if !starts.is_empty() {
-            self.start_all(starts).await;
-        }
         for done in flushes {
             self.end_history().await;
             let _ = done.send(());
-        }
-    }
-
-    async fn start_all(&mut self, starts: Vec<Arc<Held>>) {
-        let verdicts = self.insist::<Vec<String>>(&Request::Script(ask(&self.shared, &starts))).await;
-        match verdicts {
-            Ok(verdicts) => {
-                let (parked, others): (Vec<_>, Vec<_>) =
-                    starts.into_iter().zip(verdicts).partition(|(_, verdict)| verdict == "parked");
-                for (held, verdict) in others {
-                    self.judge(held, &verdict);
-                }
-                if !parked.is_empty() {
-                    self.park_all(&parked.into_iter().map(|(held, _)| held).collect::<Vec<_>>()).await;
-                }
-            }
-            Err(error) => {
-                tracing::error!(error.code = "queue.refused", %error, "Redis refused to start jobs; they are given back");
-                for held in starts {
-                    self.shared.may_not_run();
-                    self.shared.give_back(&held);
-                }
-            }
-        }
-        self.shared.waker.wake();
-    }
-
-    fn judge(&self, held: Arc<Held>, verdict: &str) {
-        let (queue, kind) = (self.shared.options.queue, held.envelope.job.kind());
-        if verdict == "run" {
-            return self.shared.may_run(held);
-        }
-        self.shared.may_not_run();
-        match verdict {
-            "over" => {
-                metric::settled(queue, kind, "overtaken");
-                self.shared.finish(Finish::of(&held, Verb::Drop));
-            }
-            "busy" => {
-                metric::settled(queue, kind, "busy");
-                let verb = Verb::Wait { body: held.envelope.bytes(), delay: BUSY_WAIT };
-                self.shared.finish(Finish::of(&held, verb));
-            }
-            "cancelled" => self.shared.finish(history::called_off(queue, &held)),
-            "halted" => {
-                self.shared.halt();
-                self.shared.give_back(&held);
-            }
-            _ => {
-                metric::settled(queue, kind, "lost");
-                self.shared.forget(&held.entry);
-            }
-        }
-    }
-
-    /// The jobs of paused instances wait elsewhere, so that they cost nobody a slot.
-    async fn park_all(&mut self, parked: &[Arc<Held>]) {
-        let counted = self.insist::<u64>(&Request::Script(parking::park(&self.shared, parked))).await;
-        if let Err(error) = counted {
-            // Their leases run out and they are asked for again: late, not lost.
-            tracing::error!(error.code = "queue.refused", %error, "Redis refused to park jobs of a paused instance");
-        }
-        for held in parked {
-            metric::settled(self.shared.options.queue, held.envelope.job.kind(), "parked");
-            self.shared.may_not_run();
-            self.shared.forget(&held.entry);
         }
     }
 
@@ -168,7 +78,7 @@ impl Acker {
     }
 
     async fn finish(&mut self, batch: &[Finish]) {
-        match self.insist::<Vec<String>>(&tell(&self.shared, batch)).await {
+        match self.line.insist::<Vec<String>>(&tell(&self.shared, batch)).await {
             Ok(late) => {
                 self.applied(batch, &late);
                 self.remember(batch).await;
@@ -216,52 +126,6 @@ impl Acker {
             let _ = history.await;
         }
     }
-
-    /// Asks until Redis answers. An error is returned only when asking again cannot help.
-    async fn insist<T: FromRedisValue>(&mut self, request: &Request) -> RedisResult<T> {
-        loop {
-            let answer = match self.line.get().await {
-                Ok(mut connection) => request.send(&mut connection).await,
-                Err(error) => Err(error),
-            };
-            match answer {
-                Ok(answer) => {
-                    self.line.works();
-                    return Ok(answer);
-                }
-                Err(error) if connection::is_passing(&error) && !self.shared.closed.is_cancelled() => {
-                    self.line.broke(&error).await;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
-}
-
-fn ask(shared: &Shared, starts: &[Arc<Held>]) -> ScriptInvocation<'static> {
-    let (options, keys) = (&shared.options, &shared.keys);
-    let mut script = START.prepare_invoke();
-    let now = Instant::now();
-    let trusted = starts.iter().all(|held| held.is_trusted(now));
-    script.key(&keys.stream).arg(GROUP).arg(&options.consumer).arg(millis(options.lease));
-    script.arg(millis(Unique::UNFINISHED_LIFE)).arg(u8::from(trusted));
-    for held in starts {
-        let unique = &held.unique;
-        // Every key of a script must be in the queue's slot, also one that the script leaves alone.
-        let (key, running) =
-            if unique.is_shared() { (&unique.key, &unique.running) } else { (&keys.stream, &keys.stream) };
-        script.key(key).key(running);
-        script.arg(&*held.entry).arg(named(held));
-        script.arg(if unique.mode == "u" { unique.value.as_str() } else { "" });
-        script.arg(held.envelope.job.instance().to_string());
-    }
-    script.key(&keys.paused).key(&keys.cancelled);
-    script
-}
-
-/// The mode of a job's unique key and the job's id in one: every argument costs both sides.
-fn named(held: &Held) -> String {
-    format!("{}{}", held.unique.mode, held.envelope.id)
 }
 
 fn tell(shared: &Shared, batch: &[Finish]) -> Request {
@@ -276,7 +140,7 @@ fn tell(shared: &Shared, batch: &[Finish]) -> Request {
     script.arg(good.len());
     for held in good.iter().filter_map(|finish| finish.held.as_ref()) {
         script.key(&held.unique.key).key(&held.unique.running).key(&held.unique.line);
-        script.arg(&*held.entry).arg(named(held));
+        script.arg(&*held.entry).arg(held.named());
     }
     let mut count = 4 + 3 * good.len();
     for finish in others {

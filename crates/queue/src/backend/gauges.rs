@@ -1,11 +1,12 @@
-//! The depth of a queue as figures for Prometheus: read by one process for all, twice a minute, cheap at any depth.
+//! The depth of a queue as figures for Prometheus: read by one process for all, twice a minute, cheap at any depth. The same
+//! process sees to it that dead letters do not fill Redis.
 
 use std::{sync::Arc, time::Duration};
 
 use redis::{RedisResult, aio::MultiplexedConnection};
 
 use super::{fair, shared::Shared};
-use crate::{metric, scripts::GAUGES, stats, touched::millis};
+use crate::{dead_letter, metric, scripts::GAUGES, stats, touched::millis};
 
 /// Between two readings.
 pub(super) const EVERY: Duration = Duration::from_secs(30);
@@ -36,6 +37,7 @@ impl Gauges {
         fair::tell(&self.shared, connection).await?;
         if self.is_ours {
             fair::set(&self.shared, connection).await?;
+            dead_letter::trim(connection, &self.shared.keys).await?;
             metric::depth(queue, &stats::depth(connection, &self.shared.keys).await?);
         } else if was_ours {
             metric::depth(queue, &stats::Depth::default());

@@ -2,10 +2,27 @@
 
 use std::{sync::Arc, time::Duration};
 
-use redis::{RedisError, RedisResult, ServerErrorKind, aio::MultiplexedConnection};
+use redis::{
+    FromRedisValue, Pipeline, RedisError, RedisResult, ScriptInvocation, ServerErrorKind, aio::MultiplexedConnection,
+};
 
 use super::shared::Shared;
-use crate::connection::Patience;
+use crate::connection::{self, Patience};
+
+/// What is asked of Redis; may be asked again.
+pub(super) enum Request {
+    Script(ScriptInvocation<'static>),
+    Pipe(Pipeline),
+}
+
+impl Request {
+    async fn send<T: FromRedisValue>(&self, connection: &mut MultiplexedConnection) -> RedisResult<T> {
+        match self {
+            Self::Script(script) => script.invoke_async(connection).await,
+            Self::Pipe(pipe) => pipe.query_async(connection).await,
+        }
+    }
+}
 
 pub(super) struct Line {
     shared: Arc<Shared>,
@@ -31,6 +48,26 @@ impl Line {
         let connection = self.shared.connector.connect(self.response).await?;
         self.connection = Some(connection.clone());
         Ok(connection)
+    }
+
+    /// Asks until Redis answers. An error is returned only when asking again cannot help.
+    pub(super) async fn insist<T: FromRedisValue>(&mut self, request: &Request) -> RedisResult<T> {
+        loop {
+            let answer = match self.get().await {
+                Ok(mut connection) => request.send(&mut connection).await,
+                Err(error) => Err(error),
+            };
+            match answer {
+                Ok(answer) => {
+                    self.works();
+                    return Ok(answer);
+                }
+                Err(error) if connection::is_passing(&error) && !self.shared.closed.is_cancelled() => {
+                    self.broke(&error).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// A command succeeded.

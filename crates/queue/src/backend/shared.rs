@@ -17,7 +17,7 @@ use super::BackendOptions;
 use crate::{
     Config, Error,
     connection::{self, Connector, Outage},
-    delivery::{self, Finish, Held, Message, Verb},
+    delivery::{self, Finish, Held, Message, Start, Verb},
     keys::Keys,
     metric::{self, Meters},
     scripts::RECORDS,
@@ -49,6 +49,7 @@ pub(super) struct Shared {
     /// All is settled, or was waited for long enough.
     pub(super) closed: CancellationToken,
     state: Mutex<State>,
+    starts: mpsc::UnboundedSender<Start>,
     outbox: mpsc::UnboundedSender<Message>,
 }
 
@@ -83,6 +84,7 @@ impl Shared {
     pub(super) fn new(
         config: &Config,
         options: BackendOptions,
+        starts: mpsc::UnboundedSender<Start>,
         outbox: mpsc::UnboundedSender<Message>,
     ) -> Result<Self, Error> {
         metric::begins(options.queue);
@@ -103,6 +105,7 @@ impl Shared {
             abandoned: CancellationToken::new(),
             closed: CancellationToken::new(),
             state: Mutex::default(),
+            starts,
             outbox,
         })
     }
@@ -133,7 +136,7 @@ impl Shared {
                 state.ready.push_back(held);
             } else {
                 state.starting += 1;
-                self.send(Message::Start(held));
+                self.ask(Start::Ask(held));
             }
         }
     }
@@ -290,6 +293,11 @@ impl Shared {
 
     pub(super) fn finish(&self, finish: Finish) {
         self.send(Message::Finish(finish));
+    }
+
+    /// After the starter ended, nobody listens: the lease runs out and the job is rescued.
+    pub(super) fn ask(&self, start: Start) {
+        let _ = self.starts.send(start);
     }
 
     /// After the acker ended, nobody listens: the lease runs out and the job is rescued.

@@ -10,7 +10,7 @@ use redis::RedisResult;
 use tokio::{sync::oneshot, time::timeout};
 
 use super::{janitor, shared::Shared};
-use crate::delivery::Message;
+use crate::delivery::{Message, Start};
 
 /// Between two looks at the worker: it has no future to await.
 const TICK: Duration = Duration::from_millis(50);
@@ -23,9 +23,7 @@ pub(super) async fn run(shared: Arc<Shared>, worker: WorkerContext) {
     end_reader(&shared).await;
     shared.give_back_waiting();
     until_quiet(&shared).await;
-    let (done, flushed) = oneshot::channel();
-    shared.send(Message::Flush(done));
-    if !matches!(timeout(LAST_WORDS, flushed).await, Ok(Ok(()))) {
+    if !matches!(timeout(LAST_WORDS, flush(&shared)).await, Ok(Ok(()))) {
         tracing::warn!(
             queue = shared.options.queue.as_str(),
             "the last outcomes did not reach Redis: those jobs run again"
@@ -78,6 +76,16 @@ async fn until_quiet(shared: &Shared) {
         let _ = timeout(TICK, shared.freed.notified()).await;
         shared.give_back_waiting();
     }
+}
+
+/// Until all is in Redis: first the answers to starts, since they may give jobs back.
+async fn flush(shared: &Shared) -> Result<(), oneshot::error::RecvError> {
+    let (done, answered) = oneshot::channel();
+    shared.ask(Start::Flush(done));
+    answered.await?;
+    let (done, told) = oneshot::channel();
+    shared.send(Message::Flush(done));
+    told.await
 }
 
 async fn sign_off(shared: &Shared) -> RedisResult<()> {
