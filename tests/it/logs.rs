@@ -193,7 +193,7 @@ fn every_error_that_is_logged_has_a_code() {
             let fields = call.split_once("!(").filter(|(level, _)| ["error", "warn", "info", "debug"].contains(level));
             let Some((_, fields)) = fields else { continue };
             let names_it = ["%error", "error = ", "?error", " error,"].iter().any(|name| fields.contains(name));
-            if names_it || fields.starts_with("error,") {
+            if names_it || fields.starts_with("error,") || call.starts_with("error!") {
                 assert!(fields.contains("error.code = "), "{}: {call}", file.display());
                 told += 1;
             }

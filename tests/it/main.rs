@@ -35,6 +35,7 @@ mod queue;
 mod readme;
 mod reconcile;
 mod recorded;
+mod refusals;
 mod schedule;
 mod search;
 mod secrets;

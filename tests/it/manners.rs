@@ -1,7 +1,7 @@
 //! How the command line behaves: exit codes of the contract's table, hints, consent, completion, the manual, settings.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     process::{Command, Output, Stdio},
     time::Duration,
 };
@@ -205,6 +205,15 @@ async fn shells_and_the_manual_know_every_command() {
             ["jirafleet"].into_iter().chain(path.iter().map(String::as_str)).collect::<Vec<_>>().join("__subcmd__");
         assert!(bash.contains(&words.replace('-', "__subcmd__")), "{path:?} is not completed");
     }
+    // What the repository shows is what the program says: `jirafleet man docs/man` after a change.
+    let committed = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/man");
+    for folder in [&dir, &committed] {
+        assert_eq!(std::fs::read_dir(folder).unwrap().count(), all.len(), "{}", folder.display());
+    }
+    for page in std::fs::read_dir(&dir).unwrap().flatten() {
+        let text = std::fs::read_to_string(committed.join(page.file_name())).unwrap_or_default();
+        assert!(text == std::fs::read_to_string(page.path()).unwrap(), "docs/man: {}", page.path().display());
+    }
     std::fs::remove_dir_all(&dir).unwrap();
     for shell in ["zsh", "fish", "powershell", "elvish"] {
         let script = output(bare(&["completion", shell])).await;
@@ -256,13 +265,17 @@ async fn settings_are_shown_with_where_they_came_from() {
     std::fs::remove_dir_all(dir).unwrap();
 }
 
-/// What is JSON names its schema and version; the same listing is one line an object, and CSV with a heading.
+/// What is JSON names its schema and version; the same listing is one line an object, YAML, CSV with a heading, and tables of
+/// which the wide one leaves nothing out. Members and their types are those of the snapshot: another form is another version.
 #[tokio::test]
 async fn every_listing_speaks_every_format() {
     let fleet = TestFleet::start().await;
     fleet.backfill().await;
     let cli = Cli::of(&fleet, "formats");
-    let mut schemas = BTreeSet::new();
+    cli.ok(&["apikey", "create", "reader", "--tenant", "acme", "--scope", "issues:read"]).await;
+    cli.ok(&["queue", "pause", "upkeep", "--why", "to be listed"]).await;
+    bury(&fleet).await;
+    let mut forms = BTreeMap::new();
     for listing in [
         &["tenant", "list"][..],
         &["tenant", "show", "acme"],
@@ -290,7 +303,7 @@ async fn every_listing_speaks_every_format() {
             serde_json::from_slice(&json.stdout).unwrap_or_else(|_| panic!("{listing:?}: {}", said(&json)));
         let schema = whole["schema"].as_str().unwrap();
         assert!(schema.starts_with("jirafleet.") && schema.contains('/'), "{listing:?}: {schema}");
-        schemas.insert(schema.to_owned());
+        forms.entry(schema.to_owned()).or_insert_with(|| form(&whole["rows"][0]));
         let rows = whole["rows"].as_array().unwrap();
         let lines = String::from_utf8(cli.run(&with("jsonl")).await.stdout).unwrap();
         assert_eq!(lines.lines().count(), rows.len(), "{listing:?}");
@@ -300,6 +313,47 @@ async fn every_listing_speaks_every_format() {
             let heading: BTreeSet<&str> = csv.lines().next().unwrap().split(',').collect();
             assert_eq!(heading, row.as_object().unwrap().keys().map(String::as_str).collect(), "{listing:?}");
         }
+        let yaml = String::from_utf8(cli.run(&with("yaml")).await.stdout).unwrap();
+        assert!(yaml.starts_with(&format!("schema: {schema}\nrows:")), "{listing:?}: {yaml}");
+        for (format, all) in [("table", false), ("wide", true)] {
+            let table = String::from_utf8(cli.run(&with(format)).await.stdout).unwrap();
+            let is_listed = |name: &&String| table.contains(&name.to_uppercase().replace('_', " "));
+            let columns = rows.first().map(|row| row.as_object().unwrap().keys()).into_iter().flatten();
+            // These two speak to people in words of their own.
+            if all && !matches!(listing, ["doctor" | "version"]) {
+                assert!(columns.clone().all(|name| is_listed(&name)), "{listing:?}: {table}");
+            }
+            assert!(rows.is_empty() || !table.is_empty(), "{listing:?}");
+        }
     }
-    assert_eq!(schemas.len(), 17, "{schemas:?}");
+    assert_eq!(forms.len(), 17, "{forms:?}");
+    let forms: Vec<String> = forms.into_iter().map(|(schema, form)| format!("{schema}: {form}")).collect();
+    insta::assert_snapshot!(forms.join("\n"));
+}
+
+/// Leaves a dead letter.
+async fn bury(fleet: &TestFleet) {
+    let redis = redis::Client::open(fleet.queues.url.as_str()).unwrap();
+    let mut add = redis::cmd("XADD");
+    add.arg(format!("{}:{{bulk}}:dead", fleet.queues.prefix))
+        .arg("*")
+        .arg("e")
+        .arg("{}")
+        .arg("reason")
+        .arg("not a job");
+    add.query_async::<()>(&mut redis.get_multiplexed_async_connection().await.unwrap()).await.unwrap();
+}
+
+/// The members of a row with their types.
+fn form(row: &Value) -> String {
+    let of = |value: &Value| match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "text",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    let members = row.as_object().into_iter().flatten();
+    members.map(|(name, value)| format!("{name} {}", of(value))).collect::<Vec<_>>().join(", ")
 }

@@ -107,7 +107,7 @@ impl Context {
             Err(jira::Error::NotOurselves { .. }) => {}
             Err(error) => return Err(error.into()),
         }
-        tracing::error!(instance.name = %instance.name, reason, "the instance is suspended");
+        tracing::error!(error.code = "instance.suspended", instance.name = %instance.name, reason, "the instance is suspended");
         tenant.set_state(id, &InstanceState::Suspended { reason: reason.to_owned() }).await?;
         Ok(Suspension::Done)
     }

@@ -57,6 +57,15 @@ struct Shared {
     clock: Option<Arc<AtomicU64>>,
 }
 
+/// How an instance's bucket stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Standing {
+    /// Questions that were left after the last one; absent when none was asked for two minutes.
+    pub left: Option<f64>,
+    /// For how long questions are stopped yet, whoever asks.
+    pub paused: Option<Duration>,
+}
+
 /// What is stopped or slowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
@@ -168,12 +177,12 @@ impl Budgets {
         }
     }
 
-    /// For how long questions to an instance are stopped yet, whoever asks; `None` when they are not.
-    pub async fn pauses(&self, instance: InstanceId) -> Result<Option<Duration>, Error> {
+    /// How an instance's bucket stands, without taking anything out of it.
+    pub async fn standing(&self, instance: InstanceId) -> Result<Standing, Error> {
         match &self.0 {
-            Door::Shared(shared) => shared.pauses(instance).await,
+            Door::Shared(shared) => shared.standing(instance).await,
             #[cfg(test)]
-            Door::Open(_) => Ok(None),
+            Door::Open(_) => Ok(Standing::default()),
         }
     }
 
@@ -224,15 +233,15 @@ impl Shared {
         self.ask(&question).await
     }
 
-    async fn pauses(&self, instance: InstanceId) -> Result<Option<Duration>, Error> {
+    async fn standing(&self, instance: InstanceId) -> Result<Standing, Error> {
         let mut both = redis::pipe();
-        both.cmd("HGET").arg(self.key(instance, Reach::Instance)).arg("paused_until").cmd("TIME");
+        both.cmd("HMGET").arg(self.key(instance, Reach::Instance)).arg("tokens").arg("paused_until").cmd("TIME");
         let mut connection = self.redis.get().await.map_err(unreachable)?;
-        let (until, (seconds, micros)): (Option<u64>, (u64, u64)) =
+        let ((left, until), (seconds, micros)): ((Option<f64>, Option<u64>), (u64, u64)) =
             both.query_async(&mut connection).await.map_err(unreachable)?;
         let now = seconds * 1_000 + micros / 1_000;
-        let left = until.unwrap_or_default().saturating_sub(now);
-        Ok((left > 0).then(|| Duration::from_millis(left)))
+        let wait = until.unwrap_or_default().saturating_sub(now);
+        Ok(Standing { left, paused: (wait > 0).then(|| Duration::from_millis(wait)) })
     }
 
     /// Runs a script, once more where the connection turned out to be an old one.

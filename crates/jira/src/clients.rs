@@ -30,6 +30,11 @@ impl Clients {
         Self { atlassian, ..self }
     }
 
+    /// What all clients draw from.
+    pub fn budgets(&self) -> &Budgets {
+        &self.budgets
+    }
+
     /// The instance's client with a service account's API token, for live work; see [`client_as`](Self::client_as).
     pub fn client(&self, instance: &Instance, email: String, token: SecretString) -> Result<Client, Error> {
         self.client_as(instance, Credentials::Basic { email, token })

@@ -52,7 +52,7 @@ mod writes;
 mod tests;
 
 pub use agile::Board;
-pub use budget::{Budgets, Drawn, Endpoint, Obstacle, Priority, Reach, Verb};
+pub use budget::{Budgets, Drawn, Endpoint, Obstacle, Priority, Reach, Standing, Verb};
 pub use client::Client;
 pub use clients::Clients;
 pub use comments::MarkedComment;

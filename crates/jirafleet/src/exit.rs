@@ -101,7 +101,10 @@ impl From<jira::Error> for Failed {
             jira::Error::Unavailable { .. } | jira::Error::NotJira { .. } => UNAVAILABLE,
             _ => FAILURE,
         };
-        Self::new(code, error)
+        match code {
+            UNAVAILABLE => Self::new(code, format!("{error}; see whether the site opens in a browser, then try again")),
+            _ => Self::new(code, error),
+        }
     }
 }
 

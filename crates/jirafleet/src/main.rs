@@ -195,10 +195,13 @@ fn version(output: output::Format) -> Result<(), Failed> {
         name: &'static str,
         version: &'static str,
     }
+    impl output::Row for Row {
+        const SCHEMA: &'static str = "jirafleet.version/1";
+    }
     let row = Row { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") };
     match output {
-        output::Format::Table => output::line(format_args!("{} {}", row.name, row.version)),
-        other => output::print(other, "jirafleet.version/1", &[row]),
+        output::Format::Table | output::Format::Wide => output::line(format_args!("{} {}", row.name, row.version)),
+        other => output::print(other, &[row]),
     }
 }
 

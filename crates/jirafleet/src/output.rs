@@ -1,4 +1,4 @@
-//! What is said: data on stdout (a table for people, JSON, JSON lines or CSV for programs), everything else on stderr.
+//! What is said: data on stdout (a table for people, JSON, JSON lines, YAML or CSV for programs), everything else on stderr.
 
 use std::{
     fmt,
@@ -23,10 +23,14 @@ pub(crate) enum Format {
     /// Columns for people.
     #[default]
     Table,
+    /// All columns.
+    Wide,
     /// One object with a versioned schema.
     Json,
     /// One object a line.
     Jsonl,
+    /// The same as JSON, for reading.
+    Yaml,
     /// Comma-separated, with a heading.
     Csv,
 }
@@ -59,14 +63,24 @@ pub(crate) fn say_line(text: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// Prints rows on stdout. `schema` names the JSON form and its version, as in `jirafleet.tenants/1`. Columns come in the
-/// order of the row's fields.
-pub(crate) fn print<T: Serialize>(format: Format, schema: &str, rows: &[T]) -> Result<(), Failed> {
+/// A row of a listing.
+pub(crate) trait Row: Serialize {
+    /// Names the JSON form and its version, as in `jirafleet.tenants/1`.
+    const SCHEMA: &'static str;
+    /// Columns that only a wide table shows.
+    const WIDE: &'static [&'static str] = &[];
+}
+
+/// Prints rows on stdout. Columns come in the order of the row's fields.
+pub(crate) fn print<T: Row>(format: Format, rows: &[T]) -> Result<(), Failed> {
+    let listing = Listing { schema: T::SCHEMA, rows };
     match format {
-        Format::Json => line(text(&Listing { schema, rows })?),
+        Format::Json => line(text(&listing)?),
         Format::Jsonl => rows.iter().try_for_each(|row| line(text(row)?)),
-        Format::Table => table(&columns(rows)?),
-        Format::Csv => csv(&columns(rows)?),
+        Format::Yaml => bytes(serde_saphyr::to_string(&listing).map_err(Failed::bug)?.as_bytes()),
+        Format::Table => table(&columns(rows, T::WIDE)?),
+        Format::Wide => table(&columns(rows, &[])?),
+        Format::Csv => csv(&columns(rows, &[])?),
     }
 }
 
@@ -105,8 +119,14 @@ fn text<T: Serialize>(value: &T) -> Result<String, Failed> {
     serde_json::to_string(value).map_err(Failed::bug)
 }
 
-fn columns<T: Serialize>(rows: &[T]) -> Result<Vec<Columns>, Failed> {
-    rows.iter().map(|row| serde_json::from_str(&text(row)?).map_err(Failed::bug)).collect()
+/// The columns of each row, but for those left out.
+fn columns<T: Serialize>(rows: &[T], left_out: &[&str]) -> Result<Vec<Columns>, Failed> {
+    let of = |row: &T| {
+        let Columns(mut columns) = serde_json::from_str(&text(row)?).map_err(Failed::bug)?;
+        columns.retain(|(name, _)| !left_out.contains(&name.as_str()));
+        Ok(Columns(columns))
+    };
+    rows.iter().map(of).collect()
 }
 
 fn table(rows: &[Columns]) -> Result<(), Failed> {
@@ -169,10 +189,14 @@ mod tests {
         struct Row {
             zebra: u8,
             ant: Option<&'static str>,
+            bee: u8,
         }
-        let rows = columns(&[Row { zebra: 1, ant: None }]).expect("a row");
-        let names: Vec<&str> = rows[0].0.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["zebra", "ant"]);
+        let names = |left_out| {
+            let rows = columns(&[Row { zebra: 1, ant: None, bee: 2 }], left_out).expect("a row");
+            rows[0].0.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&[]), ["zebra", "ant", "bee"]);
+        assert_eq!(names(&["ant"]), ["zebra", "bee"]);
     }
 
     #[test]

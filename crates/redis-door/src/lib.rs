@@ -23,7 +23,7 @@ const CONNECT: Duration = Duration::from_secs(1);
 
 /// An address of Redis that cannot be used. It does not quote the address, which may hold a password.
 #[derive(Debug, thiserror::Error)]
-#[error("the Redis URL is not usable: {0}")]
+#[error("the Redis URL is not usable ({0}): write redis://HOST:PORT, unix://PATH or redis+sentinel://HOST:PORT/MASTER")]
 pub struct BadUrl(String);
 
 /// Makes connections.

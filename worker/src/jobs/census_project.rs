@@ -213,12 +213,13 @@ impl Step<'_> {
         let outcome = match end {
             CensusEnd::Done(None) => "done",
             CensusEnd::Done(Some(remark)) => {
-                tracing::error!(project.id = %project, remark, "a listing ended too early; `jirafleet backfill` reads the rest");
+                tracing::error!(error.code = "census.short", project.id = %project, remark, "a listing ended too early; `jirafleet backfill` reads the rest");
                 "short"
             }
             CensusEnd::Held(reason) => {
                 metrics::counter!("jirafleet_census_held_total").increment(1);
                 tracing::error!(
+                    error.code = "census.held",
                     project.id = %project,
                     reason,
                     "the census is held: nothing was marked; check what the service account may see, then, if they are really \

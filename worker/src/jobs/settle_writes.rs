@@ -134,7 +134,7 @@ impl Desk {
     async fn find_made(&self, entry: &AuditEntry, project: ProjectId, mark: &Mark) -> Result<Found, jira::Error> {
         let made = self.jira.find_issues(project, mark).await?;
         if made.len() > 1 {
-            tracing::error!(operation.id = %entry.id, issues = made.len(), "one write made several issues");
+            tracing::error!(error.code = "write.doubled", operation.id = %entry.id, issues = made.len(), "one write made several issues");
         }
         let wait = self.settling.given_up + self.settling.indexed;
         Ok(match made.first() {

@@ -80,6 +80,11 @@ struct Row {
     id: String,
 }
 
+impl output::Row for Row {
+    const SCHEMA: &'static str = "jirafleet.api_keys/1";
+    const WIDE: &'static [&'static str] = &["networks", "id"];
+}
+
 pub(crate) async fn run(args: Args) -> Result<(), Failed> {
     let house = House::open(&args.surroundings.resolve()?, 2).await?;
     match args.what {
@@ -87,7 +92,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
         What::List { tenant, output } => {
             let tenant = tenant::find(&house, &tenant).await?;
             let rows: Vec<Row> = house.tenant(tenant.id).api_keys().await?.into_iter().map(row).collect();
-            output::print(output, "jirafleet.api_keys/1", &rows)
+            output::print(output, &rows)
         }
         What::Revoke { name, tenant, consent } => revoke(&house, &name, &tenant, consent).await,
     }

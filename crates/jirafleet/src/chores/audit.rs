@@ -8,6 +8,7 @@ use store::{AuditEntry, AuditFilter, Verified};
 
 use super::{instance, tenant};
 use crate::{
+    choices,
     config::Surroundings,
     exit::{self, Failed},
     output::{self, Format, say},
@@ -42,10 +43,10 @@ struct Query {
     #[arg(long)]
     tenant: String,
     /// From this day on, such as 2026-02-03 (UTC).
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = choices::day)]
     since: Option<NaiveDate>,
     /// Up to the end of this day (UTC).
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = choices::day)]
     until: Option<NaiveDate>,
     /// By whom: the actor's id.
     #[arg(long, value_name = "ID")]
@@ -85,12 +86,21 @@ struct Row {
     completes: Option<String>,
 }
 
+impl output::Row for Row {
+    const SCHEMA: &'static str = "jirafleet.audit/1";
+    const WIDE: &'static [&'static str] = &["instance", "request_id", "trace_id", "id", "completes"];
+}
+
 #[derive(Serialize)]
 struct Check {
     tenant: String,
     rows: Option<i64>,
     broken_at: Option<i64>,
     why: Option<&'static str>,
+}
+
+impl output::Row for Check {
+    const SCHEMA: &'static str = "jirafleet.audit_verify/1";
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failed> {
@@ -120,7 +130,7 @@ async fn list(house: &House, query: Query) -> Result<(), Failed> {
     let more = u32::try_from(entries.len()).is_ok_and(|count| count == query.limit);
     let last = entries.last().map(|entry| entry.seq);
     let rows: Vec<Row> = entries.into_iter().map(row).collect();
-    output::print(query.output, "jirafleet.audit/1", &rows)?;
+    output::print(query.output, &rows)?;
     if let Some(last) = last.filter(|_| more) {
         say!("Next: the same with --before {last}");
     }
@@ -142,7 +152,7 @@ async fn verify(house: &House, name: Option<&str>, output: Format) -> Result<(),
             }
         });
     }
-    output::print(output, "jirafleet.audit_verify/1", &checks)?;
+    output::print(output, &checks)?;
     let broken = checks.iter().find_map(|check| Some((&check.tenant, check.broken_at?, check.why?)));
     match broken {
         None => Ok(()),

@@ -1,6 +1,7 @@
 //! `jirafleet backfill INSTANCE [--project KEY].. [--since DATE] [--follow]`.
 
 mod follow;
+mod pace;
 mod progress;
 
 use std::cell::OnceCell;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 use super::{instance, told::told};
 use crate::{
+    choices,
     config::Surroundings,
     exit::{self, Failed},
     output::say,
@@ -30,7 +32,7 @@ pub(crate) struct Args {
     #[arg(long = "project", value_name = "KEY")]
     projects: Vec<String>,
     /// Only issues created on or after this day (YYYY-MM-DD).
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", value_parser = choices::day)]
     since: Option<NaiveDate>,
     /// Watch until it ends, also one that is under way already. Ctrl-C stops watching, not the backfill.
     #[arg(long)]

@@ -47,6 +47,10 @@ struct Row {
     variable: Option<String>,
 }
 
+impl output::Row for Row {
+    const SCHEMA: &'static str = "jirafleet.config/1";
+}
+
 /// Settings whose values are addresses, which may hold a password.
 const ADDRESSES: [&str; 3] = ["database_url", "redis_url", "cache_redis_url"];
 /// Settings of this command alone.
@@ -71,7 +75,7 @@ pub(crate) fn run(args: &Args, command: &Command, matches: &ArgMatches) -> Resul
             }
         })
         .collect();
-    output::print(show.output, "jirafleet.config/1", &rows)
+    output::print(show.output, &rows)
 }
 
 /// What holds, and where it came from.

@@ -91,6 +91,11 @@ struct Row {
     last_error: Option<String>,
 }
 
+impl output::Row for Row {
+    const SCHEMA: &'static str = "jirafleet.dead/1";
+    const WIDE: &'static [&'static str] = &["job", "last_error"];
+}
+
 #[derive(Serialize)]
 struct Whole {
     #[serde(flatten)]
@@ -102,6 +107,10 @@ struct Whole {
     payload: Option<Job>,
     /// What was found, where nobody can read it.
     raw: Option<String>,
+}
+
+impl output::Row for Whole {
+    const SCHEMA: &'static str = "jirafleet.dead/1";
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failed> {
@@ -129,7 +138,7 @@ async fn list(house: &House, filter: &Filter, limit: usize, output: Format) -> R
     let letters = select(house, &filter.resolve(house).await?, limit).await?;
     let names = names(house).await?;
     let rows: Vec<Row> = letters.iter().map(|letter| row(&names, letter)).collect();
-    output::print(output, "jirafleet.dead/1", &rows)
+    output::print(output, &rows)
 }
 
 async fn show(house: &House, letter: &str, output: Format) -> Result<(), Failed> {
@@ -141,7 +150,7 @@ async fn show(house: &House, letter: &str, output: Format) -> Result<(), Failed>
         .map_or((None, None, None), |envelope| (envelope.first_error, envelope.trace_parent, Some(envelope.job)));
     let (deliveries, worker) = (letter.deliveries, letter.worker);
     let whole = Whole { row, first_error, deliveries, worker, trace_parent, payload, raw };
-    output::print(output, "jirafleet.dead/1", &[whole])
+    output::print(output, &[whole])
 }
 
 async fn replay(house: &House, chosen: &Chosen, dry_run: bool) -> Result<(), Failed> {

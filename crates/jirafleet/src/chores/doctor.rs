@@ -84,8 +84,8 @@ impl Patient {
 }
 
 fn print(output: Format, findings: &[Finding]) -> Result<(), Failed> {
-    if output != Format::Table {
-        return output::print(output, "jirafleet.doctor/1", findings);
+    if !matches!(output, Format::Table | Format::Wide) {
+        return output::print(output, findings);
     }
     let width = findings.iter().map(|finding| finding.title().len()).max().unwrap_or_default();
     for finding in findings {

@@ -79,6 +79,11 @@ struct Row {
     id: String,
 }
 
+impl output::Row for Row {
+    const SCHEMA: &'static str = "jirafleet.instances/1";
+    const WIDE: &'static [&'static str] = &["poll_interval_s", "requests_per_minute", "id"];
+}
+
 pub(crate) async fn run(args: Args) -> Result<(), Failed> {
     let resolved = args.surroundings.resolve()?;
     // What contradicts itself is refused before any server is asked for.
@@ -220,6 +225,10 @@ struct Shown {
     access_token_ends: Option<String>,
 }
 
+impl output::Row for Shown {
+    const SCHEMA: &'static str = "jirafleet.instances/1";
+}
+
 async fn show(house: &House, output: Format, instance: Instance) -> Result<(), Failed> {
     let credentials = house.tenant(instance.tenant).credentials(instance.id).await?;
     let ends = match &credentials {
@@ -229,11 +238,11 @@ async fn show(house: &House, output: Format, instance: Instance) -> Result<(), F
     let rows = rows(house, vec![instance]).await?.into_iter();
     let shown: Vec<Shown> =
         rows.map(|row| Shown { row, auth: credentials.kind(), access_token_ends: ends.clone() }).collect();
-    output::print(output, "jirafleet.instances/1", &shown)
+    output::print(output, &shown)
 }
 
 async fn print(house: &House, output: Format, instances: Vec<Instance>) -> Result<(), Failed> {
-    output::print(output, "jirafleet.instances/1", &rows(house, instances).await?)
+    output::print(output, &rows(house, instances).await?)
 }
 
 async fn rows(house: &House, instances: Vec<Instance>) -> Result<Vec<Row>, Failed> {

@@ -111,12 +111,21 @@ struct Row {
     error: Option<String>,
 }
 
+impl output::Row for Row {
+    const SCHEMA: &'static str = "jirafleet.jobs/1";
+    const WIDE: &'static [&'static str] = &["worker", "duration_ms"];
+}
+
 #[derive(Serialize)]
 struct Whole {
     #[serde(flatten)]
     row: Row,
     payload: Option<Job>,
     trace_parent: Option<String>,
+}
+
+impl output::Row for Whole {
+    const SCHEMA: &'static str = "jirafleet.jobs/1";
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failed> {
@@ -163,7 +172,7 @@ async fn list(
             rows.extend(ended.take(limit.saturating_sub(rows.len())).map(|ended| names.ended(queue, ended)));
         }
     }
-    output::print(output, "jirafleet.jobs/1", &rows)
+    output::print(output, &rows)
 }
 
 /// Up to `limit` jobs of one state that are wanted.
@@ -202,7 +211,7 @@ async fn show(house: &House, id: JobId, output: Format) -> Result<(), Failed> {
         let row = names.dead(&letter);
         whole(row, letter.envelope)
     };
-    output::print(output, "jirafleet.jobs/1", &[whole])
+    output::print(output, &[whole])
 }
 
 fn whole(row: Row, envelope: Option<Envelope>) -> Whole {

@@ -48,6 +48,10 @@ struct Row {
     applied: bool,
 }
 
+impl output::Row for Row {
+    const SCHEMA: &'static str = "jirafleet.migrations/1";
+}
+
 pub(crate) async fn run(args: Args) -> Result<(), Failed> {
     let url = args.surroundings.owner_database()?;
     let away = |error: migration::Error| args.surroundings.explain(&url, error);
@@ -78,7 +82,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
                 .into_iter()
                 .map(|step| Row { migration: step.name, applied: step.applied })
                 .collect();
-            output::print(output, "jirafleet.migrations/1", &rows)?;
+            output::print(output, &rows)?;
         }
     }
     Ok(())

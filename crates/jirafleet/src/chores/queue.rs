@@ -89,6 +89,10 @@ struct Row {
     why: Option<String>,
 }
 
+impl output::Row for Row {
+    const SCHEMA: &'static str = "jirafleet.queues/1";
+}
+
 #[derive(Serialize)]
 struct PauseRow {
     paused: &'static str,
@@ -97,6 +101,10 @@ struct PauseRow {
     why: String,
     since: String,
     until: Option<String>,
+}
+
+impl output::Row for PauseRow {
+    const SCHEMA: &'static str = "jirafleet.pauses/1";
 }
 
 pub(crate) async fn run(args: Args) -> Result<(), Failed> {
@@ -152,7 +160,7 @@ async fn status(house: &House, output: Format) -> Result<(), Failed> {
     for queue in QueueName::ALL {
         rows.push(row(house, queue, pauses.iter().find(|pause| pause.scope == Scope::Queue(queue))).await?);
     }
-    output::print(output, "jirafleet.queues/1", &rows)?;
+    output::print(output, &rows)?;
     let instances = pauses.iter().filter(|pause| matches!(pause.scope, Scope::Instance(_))).count();
     if instances > 0 {
         say!("{instances} instances are paused: see `jirafleet queue pauses`");
@@ -186,7 +194,7 @@ async fn pauses(house: &House, output: Format) -> Result<(), Failed> {
     let names = names(house).await?;
     let rows: Vec<PauseRow> =
         house.producer.pauses().await?.into_iter().map(|pause| pause_row(&names, pause)).collect();
-    output::print(output, "jirafleet.pauses/1", &rows)
+    output::print(output, &rows)
 }
 
 fn pause_row(names: &Names, pause: Pause) -> PauseRow {

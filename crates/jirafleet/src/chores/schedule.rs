@@ -48,6 +48,11 @@ struct Row {
     late_s: Option<i64>,
 }
 
+impl output::Row for Row {
+    const SCHEMA: &'static str = "jirafleet.schedule/1";
+    const WIDE: &'static [&'static str] = &["queue"];
+}
+
 pub(crate) async fn run(args: Args) -> Result<(), Failed> {
     let What::List { instance, output } = args.what;
     let house = House::open(&args.surroundings.resolve()?, 2).await?;
@@ -58,7 +63,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
     let is_asked_for =
         |one: &Planned| instance.is_none() || one.instance.as_ref().map(|known| &known.name) == instance.as_ref();
     let rows: Vec<Row> = planned.iter().filter(|one| is_asked_for(one)).map(|one| row(one, &lead)).collect();
-    output::print(output, "jirafleet.schedule/1", &rows)?;
+    output::print(output, &rows)?;
     match lead.leader {
         Some(leader) => say!("scheduler {} leads (term {})", leader.name, leader.term),
         None => say!("no scheduler leads: start `jirafleet scheduler`, or look at the log of the one that runs"),

@@ -55,6 +55,10 @@ struct Row {
     added: u64,
 }
 
+impl output::Row for Row {
+    const SCHEMA: &'static str = "jirafleet.seed/1";
+}
+
 pub(crate) async fn run(args: Args) -> Result<(), Failed> {
     // One connection beside the writers: instances are looked up while others are written.
     let house = House::open(&args.surroundings.resolve()?, args.writers + 1).await?;
@@ -65,7 +69,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
     }
     bar.finish_and_clear();
     summarise(&rows);
-    output::print(args.output, "jirafleet.seed/1", &rows)
+    output::print(args.output, &rows)
 }
 
 impl Args {

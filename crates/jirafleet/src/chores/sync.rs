@@ -65,6 +65,10 @@ struct Row {
     reason: Option<String>,
 }
 
+impl output::Row for Row {
+    const SCHEMA: &'static str = "jirafleet.sync_status/1";
+}
+
 pub(crate) async fn run(args: Args) -> Result<(), Failed> {
     let house = House::open(&args.surroundings.resolve()?, 2).await?;
     match args.what {
@@ -88,7 +92,7 @@ async fn status(house: &House, name: Option<&str>, output: Format) -> Result<(),
     for instance in instances {
         rows.extend(rows_of(house, &instance).await?);
     }
-    output::print(output, "jirafleet.sync_status/1", &rows)?;
+    output::print(output, &rows)?;
     Ok(())
 }
 

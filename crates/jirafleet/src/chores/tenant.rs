@@ -54,6 +54,11 @@ struct Row {
     created_at: String,
 }
 
+impl output::Row for Row {
+    const SCHEMA: &'static str = "jirafleet.tenants/1";
+    const WIDE: &'static [&'static str] = &["id"];
+}
+
 pub(crate) async fn run(args: Args) -> Result<(), Failed> {
     let house = House::open(&args.surroundings.resolve()?, 2).await?;
     match args.what {
@@ -123,6 +128,6 @@ async fn print(house: &House, output: Format, tenants: Vec<Tenant>) -> Result<()
             name: tenant.name,
         })
         .collect();
-    output::print(output, "jirafleet.tenants/1", &rows)?;
+    output::print(output, &rows)?;
     Ok(())
 }

@@ -46,6 +46,10 @@ pub(crate) struct Drift {
     differs_in: String,
 }
 
+impl output::Row for Drift {
+    const SCHEMA: &'static str = "jirafleet.drift/1";
+}
+
 pub(crate) async fn run(args: Args) -> Result<(), Failed> {
     let house = House::open(&args.surroundings.resolve()?, 2).await?;
     let instance = instance::find(&house, &args.instance).await?;
@@ -59,7 +63,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failed> {
     if drifts.is_empty() {
         return Ok(());
     }
-    match output::print(args.output, "jirafleet.drift/1", &drifts) {
+    match output::print(args.output, &drifts) {
         Err(failed) if failed.code != exit::OK => Err(failed),
         // Drift is drift also when nobody reads the listing to its end.
         _ => Err(Failed::silent(exit::DRIFT)),

@@ -191,6 +191,11 @@ struct Row {
     problem: Option<String>,
 }
 
+impl output::Row for Row {
+    const SCHEMA: &'static str = "jirafleet.webhooks/1";
+    const WIDE: &'static [&'static str] = &["since"];
+}
+
 async fn list(house: &House, output: Format) -> Result<(), Failed> {
     let webhooks = house.store.system().webhooks().await?;
     let instances = house.store.system().instances().await?;
@@ -209,5 +214,5 @@ async fn list(house: &House, output: Format) -> Result<(), Failed> {
             problem: known.and_then(|webhook| webhook.problem.clone()),
         });
     }
-    output::print(output, "jirafleet.webhooks/1", &rows)
+    output::print(output, &rows)
 }

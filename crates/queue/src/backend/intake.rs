@@ -87,7 +87,13 @@ impl Shared {
             reason = format!("{reason}; of its {} bytes the first {MAX_JOB_BYTES} are kept", body.len());
             body.truncate(MAX_JOB_BYTES);
         }
-        tracing::error!(queue = queue.as_str(), entry, reason, "a job went to the dead letters unrun");
+        tracing::error!(
+            error.code = "queue.dead_letter",
+            queue = queue.as_str(),
+            entry,
+            reason,
+            "a job went to the dead letters unrun"
+        );
         let decoded = Decoded::read(&body);
         let verb = Verb::Dead { body, reason, deliveries };
         if let Decoded::Known(envelope) = decoded {

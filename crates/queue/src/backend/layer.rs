@@ -177,7 +177,7 @@ impl Run {
 
     fn dead(&self, envelope: &Envelope, reason: String) -> (Settled, Verb) {
         let kind = envelope.job.kind();
-        tracing::error!(job.id = %envelope.id, job.kind = kind, reason, "a job went to the dead letters");
+        tracing::error!(error.code = "queue.dead_letter", job.id = %envelope.id, job.kind = kind, reason, "a job went to the dead letters");
         let verb = Verb::Dead { body: envelope.bytes(), reason, deliveries: self.held.deliveries };
         (Settled::Dead, verb)
     }

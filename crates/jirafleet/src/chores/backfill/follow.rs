@@ -47,7 +47,9 @@ impl<'a> Following<'a> {
         for ticks in 1_u32.. {
             tick.tick().await;
             let rows = self.rows(run).await?;
-            progress.show(&rows);
+            // Shown where it is known; nobody waits for it.
+            let standing = self.house.clients.budgets().standing(self.instance.id).await.ok();
+            progress.show(&rows, standing);
             if !rows.is_empty() && rows.iter().all(BackfillRow::ended) {
                 self.must_have_succeeded(&rows)?;
                 break;

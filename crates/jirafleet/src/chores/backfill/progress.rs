@@ -8,8 +8,10 @@ use std::{
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use jira::Standing;
 use store::BackfillRow;
 
+use super::pace::Pace;
 use crate::output::say;
 
 /// Projects that have a bar of their own.
@@ -20,6 +22,8 @@ const EVERY: Duration = Duration::from_secs(10);
 /// What is shown.
 pub(super) struct Progress {
     bars: Option<Bars>,
+    /// Of all projects together.
+    pace: Option<Pace>,
     /// When the last line was said, and how many issues were copied then.
     said: Option<(Instant, u64)>,
 }
@@ -40,17 +44,22 @@ struct Count {
 impl Progress {
     pub(super) fn new() -> Self {
         let bars = io::stderr().is_terminal().then(Bars::new);
-        Self { bars, said: None }
+        Self { bars, pace: None, said: None }
     }
 
-    pub(super) fn show(&mut self, rows: &[BackfillRow]) {
+    /// `standing` is how the site's budget stands, where that is known.
+    pub(super) fn show(&mut self, rows: &[BackfillRow], standing: Option<Standing>) {
         if rows.is_empty() {
             return;
         }
         let all = rows.iter().map(Count::of).fold(Count { synced: 0, expected: 0 }, Count::plus);
+        let now = Instant::now();
+        let pace = self.pace.get_or_insert_with(|| Pace::new(now, all.synced));
+        pace.observe(now, all.synced);
+        let told = told(all, pace, standing);
         match &mut self.bars {
-            Some(bars) => bars.show(rows, all),
-            None => self.say(all),
+            Some(bars) => bars.show(rows, all, told),
+            None => self.say(all, &told),
         }
     }
 
@@ -62,26 +71,32 @@ impl Progress {
         }
     }
 
-    fn say(&mut self, all: Count) {
+    fn say(&mut self, all: Count, told: &str) {
         let now = Instant::now();
         match self.said {
             Some((at, _)) if now - at < EVERY && all.synced < all.expected => return,
             Some((_, synced)) if synced == all.synced => return,
-            Some((at, synced)) => say!("{}", line(all, synced, now - at)),
+            Some(_) => say!("Synced {}/{} issues{told}", all.synced, all.expected),
             None => say!("Synced {}/{} issues", all.synced, all.expected),
         }
         self.said = Some((now, all.synced));
     }
 }
 
-/// What is copied, how fast that went since the last line, and how long the rest takes at that pace.
-fn line(all: Count, before: u64, took: Duration) -> String {
-    let done = all.synced.saturating_sub(before);
-    let took = took.as_secs_f64().max(0.001);
-    #[expect(clippy::cast_precision_loss, reason = "a pace for people")]
-    let (pace, left) = (done as f64 / took, all.expected.saturating_sub(all.synced) as f64);
-    let left = if left > 0.0 && pace > 0.0 { format!(", {:.0} s left", left / pace) } else { String::new() };
-    format!("Synced {}/{} issues, {pace:.0} a second{left}", all.synced, all.expected)
+/// How fast it goes, how long the rest takes, and what the site still allows.
+fn told(all: Count, pace: &Pace, standing: Option<Standing>) -> String {
+    let mut told = format!(", {:.0} a second", pace.per_second());
+    if let Some(left) = pace.left(all.expected.saturating_sub(all.synced)) {
+        told.push_str(&format!(", {left}"));
+    }
+    match standing {
+        Some(Standing { paused: Some(wait), .. }) => {
+            told.push_str(&format!(", Jira asked for a pause of {} s more", wait.as_secs().max(1)));
+        }
+        Some(Standing { left: Some(left), .. }) => told.push_str(&format!(", {left:.0} requests in the budget")),
+        _ => {}
+    }
+    told
 }
 
 impl Count {
@@ -102,17 +117,13 @@ impl Count {
 impl Bars {
     fn new() -> Self {
         let screen = MultiProgress::new();
-        let all = screen.add(bar("all", "{prefix:>12} {bar:30} {pos}/{len} issues, {per_sec}, {eta} left"));
+        let all = screen.add(bar("all", "{prefix:>12} {bar:30} {pos}/{len} issues{msg}"));
         Self { screen, all, projects: BTreeMap::new() }
     }
 
-    fn show(&mut self, rows: &[BackfillRow], all: Count) {
-        let is_first = self.all.position() == 0;
+    fn show(&mut self, rows: &[BackfillRow], all: Count, told: String) {
         all.put_on(&self.all);
-        if is_first {
-            // What was copied before anybody watched says nothing about the pace.
-            self.all.reset_eta();
-        }
+        self.all.set_message(told);
         for row in rows {
             if row.ended() {
                 if let Some(bar) = self.projects.remove(&row.project_key) {
@@ -140,11 +151,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_says_the_pace_of_late_and_what_is_left() {
+    fn pace_rest_and_budget_are_told() {
+        let start = Instant::now();
+        let mut pace = Pace::new(start, 1_000);
+        for second in 1..=10 {
+            pace.observe(start + Duration::from_secs(second), 1_000 + second * 200);
+        }
         let all = Count { synced: 3_000, expected: 10_000 };
-        assert_eq!(line(all, 1_000, Duration::from_secs(10)), "Synced 3000/10000 issues, 200 a second, 35 s left");
-        assert_eq!(line(all, 3_000, Duration::from_secs(10)), "Synced 3000/10000 issues, 0 a second");
+        assert_eq!(told(all, &pace, None), ", 200 a second, 35 s left");
+        let left = Standing { left: Some(41.7), paused: None };
+        assert_eq!(told(all, &pace, Some(left)), ", 200 a second, 35 s left, 42 requests in the budget");
+        let paused = Standing { paused: Some(Duration::from_secs(30)), ..left };
+        assert_eq!(told(all, &pace, Some(paused)), ", 200 a second, 35 s left, Jira asked for a pause of 30 s more");
         let done = Count { synced: 10_000, expected: 10_000 };
-        assert_eq!(line(done, 9_000, Duration::from_secs(5)), "Synced 10000/10000 issues, 200 a second");
+        assert_eq!(told(done, &pace, None), ", 200 a second");
     }
 }

@@ -5,6 +5,8 @@ use std::fmt::Display;
 use chrono::TimeDelta;
 use serde::Serialize;
 
+use crate::output;
+
 /// How it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -39,6 +41,10 @@ pub(super) struct Finding {
     pub(super) why: Option<String>,
     /// What to do.
     pub(super) next: Option<String>,
+}
+
+impl output::Row for Finding {
+    const SCHEMA: &'static str = "jirafleet.doctor/1";
 }
 
 impl Finding {

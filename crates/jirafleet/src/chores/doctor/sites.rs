@@ -113,7 +113,7 @@ async fn jira(patient: &Patient, instance: &Instance) -> Vec<Finding> {
         }
     };
     findings.push(Finding::ok("instance.secrets", "they open"));
-    let (budget, is_paused) = budget(budgets.pauses(instance.id).await);
+    let (budget, is_paused) = budget(budgets.standing(instance.id).await.map(|standing| standing.paused));
     findings.push(budget);
     if is_paused {
         findings.extend(all_skipped(&ASKED, "Jira asked for a pause, which is kept"));

@@ -25,6 +25,10 @@ struct Row {
     created_at: Option<String>,
 }
 
+impl output::Row for Row {
+    const SCHEMA: &'static str = "jirafleet.keys/1";
+}
+
 pub(super) async fn print(
     house: &House,
     resolved: &Resolved,
@@ -61,7 +65,7 @@ pub(super) async fn print(
             created_at: Some(output::instant(key.created_at)),
         }));
     }
-    output::print(output, "jirafleet.keys/1", &rows)
+    output::print(output, &rows)
 }
 
 /// How many secrets no data key seals yet.

@@ -44,6 +44,10 @@ struct Row {
     differs_in: String,
 }
 
+impl output::Row for Row {
+    const SCHEMA: &'static str = "jirafleet.drifts/1";
+}
+
 pub(super) async fn run(house: &House, args: &Args) -> Result<(), Failed> {
     let instance = instance::find(house, &args.instance).await?;
     if args.full && args.repair {
@@ -71,7 +75,7 @@ async fn compare(house: &House, instance: &Instance, args: &Args) -> Result<(), 
     }
     say!("{} issues compared, {} differ, {repaired} repaired, {unread} could not be read", ids.len(), rows.len());
     if !rows.is_empty() {
-        output::print(args.output, "jirafleet.drifts/1", &rows)?;
+        output::print(args.output, &rows)?;
     }
     if rows.len() > repaired { Err(Failed::silent(exit::DRIFT)) } else { Ok(()) }
 }
