@@ -34,8 +34,10 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
-/// How long an answer to a question may take. A write has limits of its own: it is not broken off in the middle.
+/// How long it may take to find out who asks, and again to answer a question.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// How long an answer to a write may take; the write itself goes on, since one that is broken off leaves its end unknown.
+const PATIENCE_TO_WRITE: Duration = Duration::from_secs(120);
 
 /// The outermost layer.
 pub(crate) async fn around(State(house): State<House>, mut request: Request, next: Next) -> Response {
@@ -58,7 +60,8 @@ pub(crate) async fn around(State(house): State<House>, mut request: Request, nex
     let (key, length) = (bearer(request.headers()), announced(request.headers()));
     let mut taken = None;
     let mut response = async {
-        match admitted(&house, key.as_ref(), length, &asked, &mut taken).await {
+        let admitted = tokio::time::timeout(PATIENCE, admitted(&house, key.as_ref(), length, &asked, &mut taken));
+        match admitted.await.unwrap_or_else(|_| Err(slow().into())) {
             Ok(caller) => {
                 Span::current().record("tenant.id", display(caller.tenant)).record("user.id", &caller.actor.id);
                 request.extensions_mut().insert(caller);
@@ -138,12 +141,17 @@ async fn admitted(
     Ok(caller)
 }
 
+/// Every request is answered, whoever else does not answer us.
 async fn in_time(place: Place, answer: impl Future<Output = Response>) -> Response {
-    if place == Place::Body {
-        return answer.await;
-    }
-    let late = || Error::Unavailable("the answer took too long: ask for less, or again".to_owned());
-    tokio::time::timeout(PATIENCE, answer).await.unwrap_or_else(|_| Problem::Said(late()).into_response())
+    let (patience, late) = match place {
+        Place::Address => (PATIENCE, slow()),
+        Place::Body => (PATIENCE_TO_WRITE, Error::Late),
+    };
+    tokio::time::timeout(patience, answer).await.unwrap_or_else(|_| Problem::Said(late).into_response())
+}
+
+fn slow() -> Error {
+    Error::Unavailable("the answer took too long: ask for less, or again".to_owned())
 }
 
 fn bearer(headers: &HeaderMap) -> Option<SecretString> {
@@ -189,6 +197,15 @@ mod tests {
     #[test]
     fn only_plain_ids_are_taken_over() {
         assert!(is_id("a-1_B.2") && !is_id("") && !is_id("a b") && !is_id("a\nb") && !is_id(&"a".repeat(65)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_request_is_answered_though_nobody_answers_us() {
+        for (place, code) in [(Place::Address, "unavailable"), (Place::Body, "late")] {
+            let mut response = in_time(place, std::future::pending()).await;
+            let Some(Raised(problem)) = response.extensions_mut().remove::<Raised>() else { panic!("no problem") };
+            assert_eq!(problem.code(), code);
+        }
     }
 
     #[test]

@@ -222,6 +222,7 @@ fn class(error: &Error) -> (StatusCode, &'static str, &'static str) {
         Error::Reused => (StatusCode::UNPROCESSABLE_ENTITY, "The key was used for something else"),
         Error::Refused { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "Jira refused it"),
         Error::Unknown { .. } => (StatusCode::GATEWAY_TIMEOUT, "Nobody knows whether it happened"),
+        Error::Late => (StatusCode::GATEWAY_TIMEOUT, "It is not done yet"),
         Error::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "Not now"),
         Error::Throttled { .. } => (StatusCode::SERVICE_UNAVAILABLE, "Jira takes no more for now"),
         Error::Broken(_) => (StatusCode::INTERNAL_SERVER_ERROR, "Something broke on our side"),

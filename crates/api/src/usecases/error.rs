@@ -54,6 +54,11 @@ pub(crate) enum Error {
         /// How to find out.
         settle: String,
     },
+    /// It takes longer than anybody waits, and is not broken off.
+    #[error(
+        "the answer took too long, and what was begun goes on: ask again under the same Idempotency-Key, or look at the audit log"
+    )]
+    Late,
     /// A service that is needed is away: the same again later may succeed.
     #[error("{0}")]
     Unavailable(String),
@@ -84,6 +89,7 @@ impl Error {
             Self::Reused => "reused",
             Self::Refused { .. } => "refused",
             Self::Unknown { .. } => "unknown",
+            Self::Late => "late",
             Self::Unavailable(_) => "unavailable",
             Self::Throttled { .. } => "throttled",
             Self::Broken(_) => "broken",
