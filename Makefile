@@ -37,10 +37,12 @@ kills: packages ## writes by an api that is killed 500 times (ARGS="--kills 50" 
 coverage: ## which lines of the ground and the use cases the tests run; wants rustup's llvm-tools
 	@tests/coverage.sh
 
-bench: packages ## every benchmark beside its references: a table here, the figures in target/bench
+bench: ## every benchmark beside its references: a table here, the figures in target/bench
+	@deploy/install-packages.sh --for-bench
 	@$(CARGO) build --release --locked --package tests --bin bench --bin chaos --package jirafleet --bin jirafleet >&2
 	@"$${CARGO_TARGET_DIR:-target}/release/bench" queue $(ARGS)
 	@"$${CARGO_TARGET_DIR:-target}/release/bench" store
+	@"$${CARGO_TARGET_DIR:-target}/release/bench" rest
 	@"$${CARGO_TARGET_DIR:-target}/release/bench" backfill
 	@"$${CARGO_TARGET_DIR:-target}/release/bench" freshness
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what jirafleet's private servers need and this machine lacks: PostgreSQL (server) >= 14 and Redis >= 6.2.
 # With --for-tests also PgBouncer, which only the tests start, curl, which the README tells users to type, and Prometheus'
-# promtool, without which they judge no alerts: it may be missing. Says nothing and changes nothing when all are there.
-# Messages go to stderr; exit 69 when it cannot help.
+# promtool, without which they judge no alerts: it may be missing. With --for-bench also wrk, which may be missing, too.
+# Says nothing and changes nothing when all are there. Messages go to stderr; exit 69 when it cannot help.
 set -euo pipefail
 
 readonly POSTGRES_MINIMUM=14
@@ -128,6 +128,18 @@ try_promtool() {
     say "there is no promtool here: alerts and dashboards are not judged by the tests"
 }
 
+# The one benchmark that wants it reports it as missing when this does not succeed.
+try_wrk() {
+    command -v wrk >/dev/null && return
+    if command -v apt-get >/dev/null; then
+        say "installing: wrk"
+        with_apt wrk && return
+    elif command -v brew >/dev/null; then
+        brew install -q wrk >&2 && return
+    fi
+    say "there is no wrk here: REST is not measured"
+}
+
 with_apt() {
     have_package_lists || apt update || say "apt-get update failed; trying with what is there"
     [[ $* != *postgresql* ]] || without_system_cluster
@@ -180,3 +192,4 @@ main() {
 
 main "$@"
 [[ ${1:-} != --for-tests ]] || try_promtool
+[[ ${1:-} != --for-bench ]] || try_wrk

@@ -37,12 +37,18 @@ pub struct ApiProcess {
 impl ApiProcess {
     /// Starts one for a fleet, and waits until it answers.
     pub async fn start(fleet: &TestFleet) -> Self {
+        Self::beside(&fleet.database.app_url, &fleet.queues, &[]).await
+    }
+
+    /// Starts one for these servers, with more options.
+    pub async fn beside(database_url: &str, queues: &queue::Config, options: &[&str]) -> Self {
         let mut command = Command::new(binary());
         command
             .args(["api", "--api-listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"])
-            .env("JIRAFLEET_DATABASE_URL", &fleet.database.app_url)
-            .env("JIRAFLEET_REDIS_URL", &fleet.queues.url)
-            .env("JIRAFLEET_REDIS_PREFIX", &fleet.queues.prefix)
+            .args(options)
+            .env("JIRAFLEET_DATABASE_URL", database_url)
+            .env("JIRAFLEET_REDIS_URL", &queues.url)
+            .env("JIRAFLEET_REDIS_PREFIX", &queues.prefix)
             .env("JIRAFLEET_MASTER_KEY_FILE", &*KEY_FILE)
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())

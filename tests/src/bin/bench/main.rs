@@ -1,5 +1,5 @@
 //! Benchmarks, side by side with what people use today: `bench queue [--quick]`, `bench backfill`,
-//! `bench freshness`, `bench store`.
+//! `bench freshness`, `bench store`, `bench rest`.
 //!
 //! Every subject of a case is a process of its own, against a Redis server of its own, in alternating rounds of one run. A
 //! table goes to standard output, the figures to `target/bench/queue.json`. A reference that cannot run is reported as
@@ -15,6 +15,7 @@ mod measure;
 mod ours;
 mod plan;
 mod report;
+mod rest;
 mod server;
 mod store;
 
@@ -39,6 +40,8 @@ enum What {
     Freshness,
     /// Loading, reading again and searching the mirror, beside plain SQL.
     Store(store::Options),
+    /// REST at 1,000,000 issues, beside reading Jira through a proxy.
+    Rest(rest::Options),
     /// One measurement of one subject; started by the benchmark.
     #[command(hide = true)]
     Measure {
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         What::Backfill(options) => runtime.block_on(backfill::run(&options)),
         What::Freshness => runtime.block_on(freshness::run()),
         What::Store(options) => runtime.block_on(store::run(&options)),
+        What::Rest(options) => runtime.block_on(rest::run(&options)),
         What::Measure { subject, task, url, size } => {
             // As a task like any other: the main thread would have to be woken for every answer.
             let measured = runtime.spawn(async move {

@@ -5,10 +5,10 @@
 
 mod copy;
 mod load;
-mod million;
+pub(crate) mod million;
 mod pages;
 mod reads;
-mod server;
+pub(crate) mod server;
 mod unnest;
 
 use std::{collections::BTreeMap, process::ExitCode};

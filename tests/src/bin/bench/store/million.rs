@@ -23,7 +23,7 @@ const OF_A_PROJECT: usize = 5_000;
 
 /// Counted up when other rows are made.
 const VERSION: u32 = 1;
-const DATABASE: &str = "jirafleet";
+pub(crate) const DATABASE: &str = "jirafleet";
 /// Copied to every tenant, in this order.
 const TABLES: [&str; 5] = ["projects", "users", "custom_fields", "sprints", "issues"];
 

@@ -43,6 +43,16 @@ impl Server {
         run(&mut self.superuser("postgres").await, &format!("DROP DATABASE {database} WITH (FORCE)")).await;
     }
 
+    /// The login of the processes.
+    pub(crate) fn app_url(&self, database: &str) -> String {
+        self.servers.app_url_on(database)
+    }
+
+    /// The Redis beside it.
+    pub(crate) fn redis_url(&self) -> String {
+        self.servers.redis_url()
+    }
+
     /// A connection that no row security binds.
     pub(crate) async fn superuser(&self, database: &str) -> PgConnection {
         let url = self.servers.superuser_url_on(database);
