@@ -45,6 +45,7 @@ bench: ## every benchmark beside its references: a table here, the figures in ta
 	@"$${CARGO_TARGET_DIR:-target}/release/bench" rest
 	@"$${CARGO_TARGET_DIR:-target}/release/bench" backfill
 	@"$${CARGO_TARGET_DIR:-target}/release/bench" freshness
+	@"$${CARGO_TARGET_DIR:-target}/release/bench" day
 
 fmt: ## format the sources
 	@$(CARGO) fmt --all

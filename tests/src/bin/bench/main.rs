@@ -1,5 +1,5 @@
 //! Benchmarks, side by side with what people use today: `bench queue [--quick]`, `bench backfill`,
-//! `bench freshness`, `bench store`, `bench rest`.
+//! `bench freshness`, `bench store`, `bench rest`, `bench day`.
 //!
 //! Every subject of a case is a process of its own, against a Redis server of its own, in alternating rounds of one run. A
 //! table goes to standard output, the figures to `target/bench/queue.json`. A reference that cannot run is reported as
@@ -8,6 +8,7 @@
 mod apalis_stock;
 mod backfill;
 mod chaos;
+mod day;
 mod floor;
 mod foreign;
 mod freshness;
@@ -40,6 +41,8 @@ enum What {
     Freshness,
     /// Loading, reading again and searching the mirror, beside plain SQL.
     Store(store::Options),
+    /// A long random day, in the evening of which the mirror must equal each site.
+    Day(day::Options),
     /// REST at 1,000,000 issues, beside reading Jira through a proxy.
     Rest(rest::Options),
     /// One measurement of one subject; started by the benchmark.
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         What::Backfill(options) => runtime.block_on(backfill::run(&options)),
         What::Freshness => runtime.block_on(freshness::run()),
         What::Store(options) => runtime.block_on(store::run(&options)),
+        What::Day(options) => runtime.block_on(day::run(&options)),
         What::Rest(options) => runtime.block_on(rest::run(&options)),
         What::Measure { subject, task, url, size } => {
             // As a task like any other: the main thread would have to be woken for every answer.

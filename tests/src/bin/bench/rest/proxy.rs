@@ -23,7 +23,7 @@ struct Way {
 pub(super) async fn measure(load: &Load) -> Result<Told, String> {
     let config = Config { issues: ISSUES, comments_per_issue: 3..=3, histories_per_issue: 5..=5, ..Config::default() };
     let simulator = Simulator::start(config).await.map_err(|error| format!("the simulator does not start: {error}"))?;
-    let way = Way { client: reqwest::Client::new(), site: simulator.url().to_owned() };
+    let way = Way { client: reqwest::Client::new(), site: simulator.url() };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.map_err(|error| error.to_string())?;
     let at = listener.local_addr().map_err(|error| error.to_string())?;
     let proxy = axum::serve(listener, Router::new().fallback(forward).with_state(way));
