@@ -1,6 +1,6 @@
 //! What ended lately: a small ring per queue, for people who ask what became of a job. Bounded by count and by age.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::InstanceId;
@@ -17,8 +17,8 @@ use crate::{
 /// How many a queue keeps.
 pub(crate) const KEPT: usize = 1_000;
 
-/// Jobs that went well and are written from one batch of outcomes.
-const PER_BATCH: usize = 50;
+/// Jobs that went well and are written in a second, at most; what ends faster would be pushed out within a moment.
+const A_SECOND: u32 = 1_000;
 
 /// How long they are shown; the ring itself expires this long after the last one.
 const AGE: Duration = Duration::from_secs(24 * 3600);
@@ -87,12 +87,36 @@ pub(crate) fn called_off(queue: QueueName, held: &std::sync::Arc<Held>) -> Finis
     Finish::of(held, Verb::Cancel).recorded("cancelled", Duration::ZERO)
 }
 
-/// What writes the ends of a batch, if there are any. Of hundreds that went well at once only the last are written: the next
-/// batches would push the others out within a moment.
-pub(crate) fn pipe(keys: &Keys, batch: &[Finish]) -> Option<Pipeline> {
+/// How many of the jobs that went well may be written by now.
+#[derive(Debug)]
+pub(crate) struct Room {
+    left: u32,
+    since: Instant,
+}
+
+impl Room {
+    pub(crate) fn new() -> Self {
+        Self { left: A_SECOND, since: Instant::now() }
+    }
+
+    /// Takes up to so many places.
+    fn take(&mut self, wanted: usize) -> usize {
+        if self.since.elapsed() >= Duration::from_secs(1) {
+            *self = Self::new();
+        }
+        let taken = u32::try_from(wanted).unwrap_or(u32::MAX).min(self.left);
+        self.left -= taken;
+        taken as usize
+    }
+}
+
+/// What writes the ends of a batch, if there are any: all that went wrong, and of what went well as many of the last as there
+/// is room for.
+pub(crate) fn pipe(keys: &Keys, batch: &[Finish], room: &mut Room) -> Option<Pipeline> {
     let went_well = |finish: &&Finish| finish.end.is_some() && matches!(finish.verb, Verb::Done | Verb::Next { .. });
-    let mut surplus = batch.iter().filter(went_well).count().saturating_sub(PER_BATCH);
-    let mut records = Vec::with_capacity(PER_BATCH);
+    let well = batch.iter().filter(went_well).count();
+    let mut surplus = well - room.take(well);
+    let mut records = Vec::new();
     for finish in batch {
         if surplus > 0 && went_well(&finish) {
             surplus -= 1;
@@ -132,6 +156,14 @@ mod tests {
 
     use super::*;
     use crate::Job;
+
+    #[test]
+    fn only_so_many_that_went_well_are_written_in_a_second() {
+        let mut room = Room::new();
+        assert_eq!((room.take(600), room.take(600), room.take(1)), (600, 400, 0));
+        room.since -= Duration::from_secs(1);
+        assert_eq!(room.take(7), 7);
+    }
 
     #[test]
     fn an_end_reads_back_and_its_error_is_cut() {

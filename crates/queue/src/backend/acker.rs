@@ -30,7 +30,7 @@ const RESPONSE: Duration = Duration::from_secs(3);
 const BATCH_BYTES: usize = 4 << 20;
 
 pub(super) async fn run(shared: Arc<Shared>, mut inbox: mpsc::UnboundedReceiver<Message>) {
-    let mut acker = Acker { line: Line::new(&shared, RESPONSE), shared, history: None };
+    let mut acker = Acker { line: Line::new(&shared, RESPONSE), shared, room: history::Room::new(), history: None };
     let mut batch = Vec::with_capacity(RECORDS);
     loop {
         tokio::select! {
@@ -45,6 +45,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut inbox: mpsc::UnboundedReceiver<
 struct Acker {
     shared: Arc<Shared>,
     line: Line,
+    room: history::Room,
     /// Writes the history of the last batch.
     history: Option<JoinHandle<()>>,
 }
@@ -112,7 +113,7 @@ impl Acker {
 
     /// The history is a convenience: when it cannot be written, nobody waits for it, and the next batch need not either.
     async fn remember(&mut self, batch: &[Finish]) {
-        let Some(pipe) = history::pipe(&self.shared.keys, batch) else { return };
+        let Some(pipe) = history::pipe(&self.shared.keys, batch, &mut self.room) else { return };
         self.end_history().await;
         if let Ok(mut connection) = self.line.get().await {
             self.history = Some(tokio::spawn(async move {

@@ -194,16 +194,38 @@ if #gone > 0 then
     end
   end
 end
-local is_lined
-for line, some in pairs(ended) do
-  local instance = string.sub(line, -36)
-  local left = freed(shares, instance, some)
-  if is_lined == nil then
-    is_lined = redis.call('EXISTS', lines) == 1
+-- The shares of all instances in a few commands, not some for each.
+local of_lines, instances = {}, {}
+for line in pairs(ended) do
+  of_lines[#of_lines + 1] = line
+  instances[#instances + 1] = string.sub(line, -36)
+end
+if #instances > 0 then
+  local held, kept, none = redis.call('HMGET', shares, unpack(instances)), {}, {}
+  for i, instance in ipairs(instances) do
+    local left = math.max(0, (tonumber(held[i]) or 0) - ended[of_lines[i]])
+    held[i] = left
+    if left > 0 then
+      kept[#kept + 1] = instance
+      kept[#kept + 1] = left
+    else
+      none[#none + 1] = instance
+    end
   end
-  local room = is_lined and share_of(share) - left or 0
-  if room > 0 then
-    feed(stream, lines, shares, line, instance, math.min(room, some + 1))
+  if #kept > 0 then
+    redis.call('HSET', shares, unpack(kept))
+  end
+  if #none > 0 then
+    redis.call('HDEL', shares, unpack(none))
+  end
+  if redis.call('EXISTS', lines) == 1 then
+    local most = share_of(share)
+    for i, line in ipairs(of_lines) do
+      local room = most - held[i]
+      if room > 0 then
+        feed(stream, lines, shares, line, instances[i], math.min(room, ended[line] + 1))
+      end
+    end
   end
 end
 return late

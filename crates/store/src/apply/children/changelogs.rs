@@ -8,22 +8,19 @@ use crate::{Error, TenantTx, directory::column};
 const ADD: &str = "/* changelogs.add */
 INSERT INTO mirror.changelogs (tenant_id, instance_id, issue_id, id, item_no, author, created_at, field, field_id,
     field_type, from_value, from_text, to_value, to_text, more, history_more)
-SELECT $1, $2, p.issue_id, p.id, p.item_no, p.author, p.created_at, p.field, p.field_id, p.field_type, p.from_value,
-    p.from_text, p.to_value, p.to_text, p.more::jsonb, p.history_more::jsonb
-FROM unnest($4::bigint[], $5::bigint[], $6::integer[], $7::text[], $8::timestamptz[], $9::text[], $10::text[],
-    $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[])
-    AS p (issue_id, id, item_no, author, created_at, field, field_id, field_type, from_value, from_text, to_value,
-        to_text, more, history_more)
+SELECT $1, $2, unnest($4::bigint[]), unnest($5::bigint[]), unnest($6::integer[]), unnest($7::text[]),
+    unnest($8::timestamptz[]), unnest($9::text[]), unnest($10::text[]), unnest($11::text[]), unnest($12::text[]),
+    unnest($13::text[]), unnest($14::text[]), unnest($15::text[]), unnest($16::text[])::jsonb,
+    unnest($17::text[])::jsonb
 WHERE cardinality($3::bigint[]) = 0";
 
 const REPLACE: &str = "/* changelogs.replace */
 WITH page AS (
-    SELECT p.issue_id, p.id, p.item_no, p.author, p.created_at, p.field, p.field_id, p.field_type, p.from_value,
-        p.from_text, p.to_value, p.to_text, p.more::jsonb AS more, p.history_more::jsonb AS history_more
-    FROM unnest($4::bigint[], $5::bigint[], $6::integer[], $7::text[], $8::timestamptz[], $9::text[], $10::text[],
-        $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[])
-        AS p (issue_id, id, item_no, author, created_at, field, field_id, field_type, from_value, from_text, to_value,
-            to_text, more, history_more)
+    SELECT unnest($4::bigint[]) AS issue_id, unnest($5::bigint[]) AS id, unnest($6::integer[]) AS item_no,
+        unnest($7::text[]) AS author, unnest($8::timestamptz[]) AS created_at, unnest($9::text[]) AS field,
+        unnest($10::text[]) AS field_id, unnest($11::text[]) AS field_type, unnest($12::text[]) AS from_value,
+        unnest($13::text[]) AS from_text, unnest($14::text[]) AS to_value, unnest($15::text[]) AS to_text,
+        unnest($16::text[])::jsonb AS more, unnest($17::text[])::jsonb AS history_more
 ), gone AS (
     DELETE FROM mirror.changelogs WHERE ctid = ANY (ARRAY (
         SELECT c.ctid FROM unnest($3::bigint[]) AS k (issue_id) CROSS JOIN LATERAL (

@@ -8,20 +8,17 @@ use crate::{Error, TenantTx, directory::column};
 const ADD: &str = "/* comments.add */
 INSERT INTO mirror.comments (tenant_id, instance_id, issue_id, id, author, update_author, body, visibility, jsd_public,
     reply_to, created_at, updated_at)
-SELECT $1, $2, p.issue_id, p.id, p.author, p.update_author, p.body::jsonb, p.visibility::jsonb, p.jsd_public, p.reply_to, p.created_at,
-    p.updated_at
-FROM unnest($4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bool[], $11::bigint[],
-    $12::timestamptz[], $13::timestamptz[])
-    AS p (issue_id, id, author, update_author, body, visibility, jsd_public, reply_to, created_at, updated_at)
+SELECT $1, $2, unnest($4::bigint[]), unnest($5::bigint[]), unnest($6::text[]), unnest($7::text[]),
+    unnest($8::text[])::jsonb, unnest($9::text[])::jsonb, unnest($10::bool[]), unnest($11::bigint[]),
+    unnest($12::timestamptz[]), unnest($13::timestamptz[])
 WHERE cardinality($3::bigint[]) = 0";
 
 const REPLACE: &str = "/* comments.replace */
 WITH page AS (
-    SELECT p.issue_id, p.id, p.author, p.update_author, p.body::jsonb AS body, p.visibility::jsonb AS visibility,
-        p.jsd_public, p.reply_to, p.created_at, p.updated_at
-    FROM unnest($4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::bool[], $11::bigint[],
-        $12::timestamptz[], $13::timestamptz[])
-        AS p (issue_id, id, author, update_author, body, visibility, jsd_public, reply_to, created_at, updated_at)
+    SELECT unnest($4::bigint[]) AS issue_id, unnest($5::bigint[]) AS id, unnest($6::text[]) AS author,
+        unnest($7::text[]) AS update_author, unnest($8::text[])::jsonb AS body, unnest($9::text[])::jsonb AS visibility,
+        unnest($10::bool[]) AS jsd_public, unnest($11::bigint[]) AS reply_to, unnest($12::timestamptz[]) AS created_at,
+        unnest($13::timestamptz[]) AS updated_at
 ), gone AS (
     DELETE FROM mirror.comments WHERE ctid = ANY (ARRAY (
         SELECT c.ctid FROM unnest($3::bigint[]) AS k (issue_id) CROSS JOIN LATERAL (

@@ -8,15 +8,15 @@ use crate::{Error, TenantTx, directory::column};
 const ADD: &str = "/* links.add */
 INSERT INTO mirror.issue_links (tenant_id, instance_id, issue_id, id, direction, position, type_id, type_name, other_id,
     other_key)
-SELECT $1, $2, p.issue_id, p.id, p.direction, p.position, p.type_id, p.type_name, p.other_id, p.other_key
-FROM unnest($4::bigint[], $5::bigint[], $6::text[], $7::integer[], $8::bigint[], $9::text[], $10::bigint[],
-    $11::text[]) AS p (issue_id, id, direction, position, type_id, type_name, other_id, other_key)
+SELECT $1, $2, unnest($4::bigint[]), unnest($5::bigint[]), unnest($6::text[]), unnest($7::integer[]),
+    unnest($8::bigint[]), unnest($9::text[]), unnest($10::bigint[]), unnest($11::text[])
 WHERE cardinality($3::bigint[]) = 0";
 
 const REPLACE: &str = "/* links.replace */
 WITH page AS (
-    SELECT * FROM unnest($4::bigint[], $5::bigint[], $6::text[], $7::integer[], $8::bigint[], $9::text[], $10::bigint[],
-        $11::text[]) AS p (issue_id, id, direction, position, type_id, type_name, other_id, other_key)
+    SELECT unnest($4::bigint[]) AS issue_id, unnest($5::bigint[]) AS id, unnest($6::text[]) AS direction,
+        unnest($7::integer[]) AS position, unnest($8::bigint[]) AS type_id, unnest($9::text[]) AS type_name,
+        unnest($10::bigint[]) AS other_id, unnest($11::text[]) AS other_key
 ), gone AS (
     DELETE FROM mirror.issue_links WHERE ctid = ANY (ARRAY (
         SELECT c.ctid FROM unnest($3::bigint[]) AS k (issue_id) CROSS JOIN LATERAL (

@@ -8,20 +8,17 @@ use crate::{Error, TenantTx, directory::column};
 const ADD: &str = "/* worklogs.add */
 INSERT INTO mirror.worklogs (tenant_id, instance_id, issue_id, id, author, update_author, started_at, seconds, comment,
     visibility, created_at, updated_at)
-SELECT $1, $2, p.issue_id, p.id, p.author, p.update_author, p.started_at, p.seconds, p.comment::jsonb, p.visibility::jsonb,
-    p.created_at, p.updated_at
-FROM unnest($4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::timestamptz[], $9::bigint[], $10::text[],
-    $11::text[], $12::timestamptz[], $13::timestamptz[])
-    AS p (issue_id, id, author, update_author, started_at, seconds, comment, visibility, created_at, updated_at)
+SELECT $1, $2, unnest($4::bigint[]), unnest($5::bigint[]), unnest($6::text[]), unnest($7::text[]),
+    unnest($8::timestamptz[]), unnest($9::bigint[]), unnest($10::text[])::jsonb, unnest($11::text[])::jsonb,
+    unnest($12::timestamptz[]), unnest($13::timestamptz[])
 WHERE cardinality($3::bigint[]) = 0";
 
 const REPLACE: &str = "/* worklogs.replace */
 WITH page AS (
-    SELECT p.issue_id, p.id, p.author, p.update_author, p.started_at, p.seconds, p.comment::jsonb AS comment,
-        p.visibility::jsonb AS visibility, p.created_at, p.updated_at
-    FROM unnest($4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::timestamptz[], $9::bigint[], $10::text[],
-        $11::text[], $12::timestamptz[], $13::timestamptz[])
-        AS p (issue_id, id, author, update_author, started_at, seconds, comment, visibility, created_at, updated_at)
+    SELECT unnest($4::bigint[]) AS issue_id, unnest($5::bigint[]) AS id, unnest($6::text[]) AS author,
+        unnest($7::text[]) AS update_author, unnest($8::timestamptz[]) AS started_at, unnest($9::bigint[]) AS seconds,
+        unnest($10::text[])::jsonb AS comment, unnest($11::text[])::jsonb AS visibility,
+        unnest($12::timestamptz[]) AS created_at, unnest($13::timestamptz[]) AS updated_at
 ), gone AS (
     DELETE FROM mirror.worklogs WHERE ctid = ANY (ARRAY (
         SELECT w.ctid FROM unnest($3::bigint[]) AS k (issue_id) CROSS JOIN LATERAL (
