@@ -146,6 +146,8 @@ async fn apply(
     if let Some(answer) = answer {
         ctx.touch_relatives(site, &answer.absent).await?;
     }
+    // Never closed.
+    let _turn = ctx.bulk_writers.acquire().await;
     let mut tx = begin(ctx, site).await?;
     if let Some(answer) = answer {
         tx.apply(site.instance.id, &answer.snapshots).await?;

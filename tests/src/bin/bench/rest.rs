@@ -38,7 +38,7 @@ pub(crate) struct Options {
 }
 
 /// Issues that many people look at: they are in the cache after a moment.
-const HOT: usize = 20_000;
+const HOT: usize = 2_000;
 /// Issues of each project, of which each tenant has ten.
 const OF_A_PROJECT: u32 = 5_000;
 /// Connections that ask, one question at a time each.
@@ -114,10 +114,10 @@ async fn measure_requests(load: &Load, million: &Million, tokens: &[String], rep
         }
     };
     let hot: Vec<Wish> = (0..HOT).map(&mut issue).collect();
-    let cold: Vec<Wish> = (0..HOT * 20).map(&mut issue).collect();
+    let cold: Vec<Wish> = (0..HOT * 100).map(&mut issue).collect();
     let searches: Vec<Wish> = (0..2_000).map(|_| search(&sample, tokens, &mut dice)).collect();
     // Four looks at an issue for each search.
-    let mixed: Vec<Wish> = hot.iter().take(8_000).chain(&searches).cloned().collect();
+    let mixed: Vec<Wish> = hot.iter().chain(&hot).chain(&hot).chain(&hot).chain(&searches).cloned().collect();
     for (case, wishes) in [
         ("get_issue_cold", &cold),
         ("get_issue_warm_up", &hot),
