@@ -21,7 +21,7 @@ const REMEMBERED: Duration = Duration::from_secs(5);
 
 /// Pages of backfills that one process writes at a time. More would win nothing where PostgreSQL is busy with these, and what is
 /// live would stand behind all of them for every statement.
-const BULK_WRITERS: usize = 2;
+const BULK_WRITERS: usize = 1;
 
 /// Everything a job may use.
 pub(crate) struct Context {

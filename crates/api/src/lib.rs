@@ -92,7 +92,7 @@ pub async fn serve(api: Api, shutdown: CancellationToken) -> Result<(), Infallib
     jira::show_rare_figures();
     store::show_rare_figures();
     let house = House {
-        context: Context { store, producer, clients },
+        context: Context::new(store, producer, clients),
         access: Arc::new(Access::new(Mint::new(rotation), issuers)),
         allowances: Arc::new(allowances),
     };

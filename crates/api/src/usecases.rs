@@ -10,6 +10,7 @@ pub(crate) mod error;
 pub(crate) mod insight;
 pub(crate) mod issues;
 pub(crate) mod once;
+pub(crate) mod recent;
 pub(crate) mod sync;
 pub(crate) mod tenants;
 pub(crate) mod version;

@@ -5,13 +5,7 @@
 mod issuers;
 mod own;
 
-use std::{
-    collections::HashMap,
-    hash::Hash,
-    net::IpAddr,
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::net::IpAddr;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{Scope, TenantId};
@@ -21,13 +15,9 @@ use store::{Actor, ActorKind, ApiKey, ApiKeyId, ApiToken, Store};
 pub use issuers::Issuer;
 pub(crate) use own::{Mint, Minted, Wanted, mint};
 
-use super::{Caller, Error};
+use super::{Caller, Error, recent::Recent};
 use issuers::Issuers;
 
-/// How long an answer of the store is believed, counted from the question.
-const REMEMBERED: Duration = Duration::from_millis(900);
-/// As many answers as are remembered.
-const MOST: usize = 10_000;
 /// A key whose last use was written down longer ago than this is written down again.
 const COARSE: TimeDelta = TimeDelta::minutes(5);
 
@@ -120,37 +110,6 @@ impl Access {
 fn of_key(key: &ApiKey, scopes: Vec<Scope>, itself: Option<ApiKeyId>, request: &Request) -> Caller {
     let actor = request.actor(ActorKind::ApiKey, key.id.to_string());
     Caller { tenant: key.tenant, actor, scopes, key: itself, purse: format!("key:{}", key.id) }
-}
-
-/// What the store said within the last moment.
-struct Recent<K, V>(Mutex<HashMap<K, (Instant, V)>>);
-
-impl<K, V> Default for Recent<K, V> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
-}
-
-impl<K: Hash + Eq, V: Clone> Recent<K, V> {
-    async fn get<F>(&self, key: K, ask: impl FnOnce() -> F) -> Result<V, Error>
-    where
-        F: Future<Output = Result<V, store::Error>>,
-    {
-        let asked = Instant::now();
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        if let Some((since, value)) = known
-            && asked.duration_since(since) < REMEMBERED
-        {
-            return Ok(value);
-        }
-        let value = ask().await?;
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MOST {
-            known.clear();
-        }
-        known.insert(key, (asked, value.clone()));
-        Ok(value)
-    }
 }
 
 /// Writes down now and then that a key is used; nobody waits for it.

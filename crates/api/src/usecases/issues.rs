@@ -11,7 +11,7 @@ use store::TenantStore;
 
 use super::{
     Caller, Context, Error, Listing, Paging,
-    context::{instance, is_called},
+    context::{choose, is_called},
     cursor::listing,
 };
 
@@ -61,7 +61,7 @@ pub(crate) async fn search(
 ) -> Result<Listing<Listed>, Error> {
     caller.require(Scope::ReadIssues)?;
     let mirror = context.mirror(caller);
-    let zone = place(&mirror, &mut wanted).await?;
+    let zone = place(context, caller, &mut wanted).await?;
     let question = question(&wanted, now, zone)?;
     let counting = if wanted.counted { Counting::UpTo(COUNTED) } else { Counting::Skipped };
     let after = wanted.paging.after(&mirror, "issues")?;
@@ -72,9 +72,8 @@ pub(crate) async fn search(
 /// One issue, whole.
 pub(crate) async fn show(context: &Context, caller: &Caller, site: Option<&str>, name: &Name) -> Result<Listed, Error> {
     caller.require(Scope::ReadIssues)?;
-    let mirror = context.mirror(caller);
-    let instance = instance(&mirror, site).await?;
-    find(&mirror, &instance, name).await
+    let sites = context.sites(caller).await?;
+    find(&context.mirror(caller), choose(&sites, site)?, name).await
 }
 
 /// Its comments, the oldest first.
@@ -130,11 +129,11 @@ pub(crate) async fn find(mirror: &TenantStore, site: &Instance, name: &Name) -> 
 }
 
 /// Puts the sites' ids into the filter; says in which zone days begin, which is the site's where there is one only.
-async fn place(mirror: &TenantStore, wanted: &mut Wanted) -> Result<Tz, Error> {
+async fn place(context: &Context, caller: &Caller, wanted: &mut Wanted) -> Result<Tz, Error> {
     if wanted.instances.is_empty() && wanted.jql.is_none() {
         return Ok(Tz::UTC);
     }
-    let all = mirror.instances().await?;
+    let all = context.sites(caller).await?;
     for name in &wanted.instances {
         let found = all.iter().find(|one| is_called(one, name)).ok_or(Error::NotFound("instance"))?;
         wanted.filter.instances.push(found.id);
