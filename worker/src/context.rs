@@ -11,17 +11,13 @@ use domain::{Instance, InstanceId, InstanceState, IssueId};
 use jira::{Client, Clients, Priority};
 use queue::Producer;
 use store::Store;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use way_in::credentials;
 
-use crate::{Options, Settling, failure::Failure};
+use crate::{Options, Settling, failure::Failure, precedence::Precedence};
 
 /// How long an instance's row is believed. A pause or a new token takes effect after this at the latest.
 const REMEMBERED: Duration = Duration::from_secs(5);
-
-/// Pages of backfills that one process writes at a time. More would win nothing where PostgreSQL is busy with these, and what is
-/// live would stand behind all of them for every statement.
-const BULK_WRITERS: usize = 1;
 
 /// Everything a job may use.
 pub(crate) struct Context {
@@ -30,8 +26,7 @@ pub(crate) struct Context {
     clients: Clients,
     pub(crate) settling: Settling,
     applications: Option<Applications>,
-    /// Taken for as long as a page of a backfill is written.
-    pub(crate) bulk_writers: Semaphore,
+    pub(crate) precedence: Precedence,
     sites: Mutex<HashMap<InstanceId, Slot>>,
 }
 
@@ -81,8 +76,8 @@ fn note(instance: &Instance) {
 impl Context {
     pub(crate) fn new(store: Store, producer: Producer, clients: Clients, options: &Options) -> Self {
         let (settling, applications) = (options.settling, options.applications.clone());
-        let bulk_writers = Semaphore::new(BULK_WRITERS);
-        Self { store, producer, clients, settling, applications, bulk_writers, sites: Mutex::default() }
+        let precedence = Precedence::new();
+        Self { store, producer, clients, settling, applications, precedence, sites: Mutex::default() }
     }
 
     /// The instance, if work is to be done for it: `None` once it or its tenant was removed, paused or suspended. Whoever

@@ -4,7 +4,7 @@ use futures::{
     FutureExt,
     future::{BoxFuture, ready},
 };
-use queue::{Envelope, Job, Outcome};
+use queue::{Envelope, Job, Outcome, QueueName};
 
 use crate::{
     context::Context,
@@ -17,6 +17,9 @@ use crate::{
 };
 
 pub(crate) async fn run(ctx: &Context, envelope: &Envelope) -> Result<Outcome, Failure> {
+    if envelope.job.policy().queue == QueueName::Live {
+        ctx.precedence.live();
+    }
     // Boxed: nested as they are, the compiler would give up on the size of all of them in one.
     let work: BoxFuture<'_, Result<Outcome, Failure>> = match &envelope.job {
         Job::SyncTouched { instance, lane } => sync_touched::run(ctx, *instance, *lane).boxed(),

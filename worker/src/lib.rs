@@ -11,6 +11,7 @@ pub mod drift;
 mod failure;
 mod hearing;
 mod jobs;
+mod precedence;
 mod wake;
 pub mod webhooks;
 

@@ -146,8 +146,7 @@ async fn apply(
     if let Some(answer) = answer {
         ctx.touch_relatives(site, &answer.absent).await?;
     }
-    // Never closed.
-    let _turn = ctx.bulk_writers.acquire().await;
+    let _turn = ctx.precedence.bulk_turn().await;
     let mut tx = begin(ctx, site).await?;
     if let Some(answer) = answer {
         tx.apply(site.instance.id, &answer.snapshots).await?;

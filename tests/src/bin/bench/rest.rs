@@ -10,9 +10,10 @@ mod wrk;
 
 use std::{process::ExitCode, time::Duration};
 
+use chrono::TimeDelta;
 use clap::Args;
 use domain::{
-    Scope,
+    AccountId, Scope,
     search::{Counting, IssueFilter, Limit, Listed, PageRequest, Question},
 };
 use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus, seq::IndexedRandom};
@@ -159,25 +160,28 @@ async fn sample(million: &Million) -> Vec<Listed> {
     million.tenants[0].0.issues().search(&question, &request).await.expect("an answer").items
 }
 
-/// Two or three fields of a form, as people fill it in, or a word.
+/// The forms that `bench store` asks for: two or three fields, as people fill them in, or a word.
 fn search(sample: &[Listed], tokens: &[String], dice: &mut Xoshiro256PlusPlus) -> Wish {
-    let (one, other) = (sample.choose(dice).expect("issues"), sample.choose(dice).expect("issues"));
-    let encoded = |text: &str| {
-        reqwest::Url::parse_with_params("http://x/", [("v", text)])
-            .expect("a value")
-            .query()
-            .map(|query| query[2..].to_owned())
-            .unwrap_or_default()
+    let (one, other) = (&sample.choose(dice).expect("issues").issue, &sample.choose(dice).expect("issues").issue);
+    let from = one.created_at - TimeDelta::days(dice.random_range(0..300));
+    let month = [("from", from), ("before", from + TimeDelta::days(30))];
+    let month = |what: &str| month.map(|(end, at)| (format!("{what}_{end}"), at.to_rfc3339())).to_vec();
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let project = pair("project", one.key.project().as_str());
+    let status = pair("status", &other.status.name);
+    let person = |name: &str, of: &Option<AccountId>| pair(name, of.as_ref().map_or("none", |account| &account.0));
+    let question = match dice.random_range(0..7) {
+        0 => vec![project, status],
+        1 => vec![person("assignee", &one.assignee), pair("resolution", "none")],
+        2 => {
+            vec![pair("label", other.labels.first().map_or("none", String::as_str)), pair("type", &one.issue_type.name)]
+        }
+        3 => [vec![project], month("updated")].concat(),
+        4 => vec![person("reporter", &one.reporter), status],
+        5 => [vec![project, pair("category", other.status.category.name())], month("created")].concat(),
+        _ => vec![project, pair("text", "invoice")],
     };
-    let project = one.issue.key.project().to_string();
-    let status = encoded(&other.issue.status.name);
-    let kind = encoded(&one.issue.issue_type.name);
-    let question = match dice.random_range(0..5) {
-        0 => format!("project={project}&status={status}"),
-        1 => format!("type={kind}&status={status}&resolution=none"),
-        2 => format!("project={project}&category=new&type={kind}"),
-        3 => format!("label={}&type={kind}", encoded(other.issue.labels.first().map_or("none", String::as_str))),
-        _ => format!("project={project}&text=invoice"),
-    };
-    Wish { token: tokens.choose(dice).cloned().expect("keys"), path: format!("/api/v1/issues?{question}") }
+    let address = reqwest::Url::parse_with_params("http://x/api/v1/issues", question).expect("an address");
+    let path = format!("{}?{}", address.path(), address.query().unwrap_or_default());
+    Wish { token: tokens.choose(dice).cloned().expect("keys"), path }
 }

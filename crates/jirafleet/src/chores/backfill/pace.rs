@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_swinging_pace_is_not_believed_and_old_ones_are_forgotten() {
-        let swinging = |half: u32| if half / 8 % 2 == 0 { 1 } else { 19 };
+        let swinging = |half: u32| if (half / 8).is_multiple_of(2) { 1 } else { 19 };
         assert!(!watched(60, swinging).left(1_000).is_some_and(|left| left.is_sure));
         let slower = watched(120, |half| if half <= 120 { 10 } else { 2 });
         assert!((slower.per_second() - 200.0).abs() < 60.0, "{slower:?}");
