@@ -64,14 +64,7 @@ pub(crate) async fn run(options: &Options) -> ExitCode {
     if !options.quick {
         timed(&mut report, options).await;
     }
-    println!("{}", report.table());
-    match report.write(&folder()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("the figures could not be written to {}: {error}", folder().display());
-            ExitCode::FAILURE
-        }
-    }
+    report.publish(&folder())
 }
 
 async fn timed(report: &mut Report, options: &Options) {

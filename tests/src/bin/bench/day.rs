@@ -58,12 +58,8 @@ pub(crate) async fn run(options: &Options) -> ExitCode {
         let found = Found::of(vec![figure], unit, "lower");
         report.rows.push(Row { case: case.to_owned(), subject: "jirafleet", found });
     }
-    println!("{}", report.table());
-    if let Err(error) = report.write(&folder()) {
-        eprintln!("the figures could not be written to {}: {error}", folder().display());
-        return ExitCode::FAILURE;
-    }
-    if day.differences.is_empty() && day.dead == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let published = report.publish(&folder());
+    if day.differences.is_empty() && day.dead == 0 { published } else { ExitCode::FAILURE }
 }
 
 /// The binary beside ours.

@@ -38,14 +38,7 @@ pub(crate) async fn run() -> ExitCode {
     add(&mut report, "burst_2000_budget100_s", with_a_small_budget().await, "s");
     eprintln!("a storm of 5,000 ..");
     add(&mut report, "requests_burst_5000", storm().await, "requests");
-    println!("{}", report.table());
-    match report.write(&folder()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("the figures could not be written to {}: {error}", folder().display());
-            ExitCode::FAILURE
-        }
-    }
+    report.publish(&folder())
 }
 
 fn add(report: &mut Report, case: &str, figure: f64, unit: &'static str) {

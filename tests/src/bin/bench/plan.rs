@@ -129,13 +129,9 @@ pub(crate) async fn run(options: &Options) -> ExitCode {
         let samples = measure(measurement, options, &references).await;
         report.rows.extend(rows(measurement, samples));
     }
-    println!("{}", report.table());
-    if let Err(error) = report.write(&folder) {
-        eprintln!("the figures could not be written to {}: {error}", folder.display());
-        return ExitCode::FAILURE;
-    }
+    let published = report.publish(&folder);
     let ours = |row: &Row| row.subject == "jirafleet" && matches!(row.found, Found::Missing { .. });
-    if report.rows.iter().any(ours) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    if report.rows.iter().any(ours) { ExitCode::FAILURE } else { published }
 }
 
 impl Options {

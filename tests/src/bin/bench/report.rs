@@ -1,6 +1,6 @@
 //! The figures of a run: a table for people, and the file that is compared from run to run.
 
-use std::path::Path;
+use std::{path::Path, process::ExitCode};
 
 use serde::Serialize;
 
@@ -46,13 +46,25 @@ impl Report {
         Self { schema: "jirafleet.bench/1", name, machine, rows: Vec::new() }
     }
 
-    pub(crate) fn write(&self, folder: &Path) -> std::io::Result<()> {
+    /// The table to standard output, the figures into the folder.
+    pub(crate) fn publish(&self, folder: &Path) -> ExitCode {
+        println!("{}", self.table());
+        match self.write(folder) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("the figures could not be written to {}: {error}", folder.display());
+                ExitCode::FAILURE
+            }
+        }
+    }
+
+    fn write(&self, folder: &Path) -> std::io::Result<()> {
         std::fs::create_dir_all(folder)?;
         let text = serde_json::to_string_pretty(self).map_err(std::io::Error::other)?;
         std::fs::write(folder.join(self.name).with_extension("json"), text + "\n")
     }
 
-    pub(crate) fn table(&self) -> String {
+    fn table(&self) -> String {
         let mut table = comfy_table::Table::new();
         table.load_style(comfy_table::presets::NOTHING);
         table.set_header(["case", "subject", "median", "min", "max", "unit", "rounds"]);

@@ -65,14 +65,7 @@ pub(crate) async fn run(options: &Options) -> ExitCode {
     }
     api.kill();
     million.close().await;
-    println!("{}", report.table());
-    match report.write(&folder()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("the figures could not be written to {}: {error}", folder().display());
-            ExitCode::FAILURE
-        }
-    }
+    report.publish(&folder())
 }
 
 fn add(

@@ -97,15 +97,9 @@ pub(crate) async fn run(options: &Options) -> ExitCode {
         let found = Found::of(figures.clone(), unit, better);
         report.rows.push(Row { case: (*case).to_owned(), subject, found });
     }
-    println!("{}", report.table());
+    let published = report.publish(&folder());
     ratios(&samples);
-    match report.write(&folder()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("the figures could not be written to {}: {error}", folder().display());
-            ExitCode::FAILURE
-        }
-    }
+    published
 }
 
 async fn measure_loads(options: &Options, samples: &mut Samples) {
