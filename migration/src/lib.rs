@@ -18,6 +18,7 @@ mod m0010_tenant_keys;
 mod m0011_census;
 mod m0012_webhooks;
 mod m0013_idempotency;
+mod m0014_policies;
 mod roles;
 mod session;
 mod tables;
@@ -120,6 +121,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0011_census::Migration),
             Box::new(m0012_webhooks::Migration),
             Box::new(m0013_idempotency::Migration),
+            Box::new(m0014_policies::Migration),
         ]
     }
 }
