@@ -56,7 +56,7 @@ pub(crate) enum Error {
     },
     /// It takes longer than anybody waits, and is not broken off.
     #[error(
-        "the answer took too long, and what was begun goes on: ask again under the same Idempotency-Key, or look at the audit log"
+        "the answer took too long, and what was begun may yet be done: ask again under the same Idempotency-Key, or look at the audit log"
     )]
     Late,
     /// A service that is needed is away: the same again later may succeed.
