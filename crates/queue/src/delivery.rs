@@ -60,11 +60,6 @@ impl Held {
         self.settling.load(Ordering::Relaxed)
     }
 
-    /// The mode of its unique key and its job's id in one: every argument costs both sides.
-    pub(crate) fn named(&self) -> String {
-        format!("{}{}", self.unique.mode, self.envelope.id)
-    }
-
     /// How long it was ready, by the clocks of Redis and of this machine.
     pub(crate) fn waited(&self) -> Duration {
         let since = self.entry.split('-').next().and_then(|ms| ms.parse::<i64>().ok()).unwrap_or_default();
@@ -212,14 +207,14 @@ impl Verb {
     }
 }
 
-/// Adds a unique key, its running mark and its line; the answer is the index of the first in KEYS, 0 for a job that shares none.
+/// Adds a unique key and its line; the answer is the index of the first in KEYS, 0 for a job that shares none.
 pub(crate) fn add_keys(script: &mut ScriptInvocation<'_>, keys: &mut usize, unique: &UniqueKey) -> usize {
     if !unique.is_shared() {
         return 0;
     }
-    script.key(&unique.key).key(&unique.running).key(&unique.line);
-    *keys += 3;
-    *keys - 2
+    script.key(&unique.key).key(&unique.line);
+    *keys += 2;
+    *keys - 1
 }
 
 fn blank(script: &mut ScriptInvocation<'_>, count: usize) {

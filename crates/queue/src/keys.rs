@@ -35,6 +35,8 @@ pub(crate) struct Keys {
     pub(crate) shares: String,
     /// How many that may be: twice what all workers hold at once; absent, a thousand.
     pub(crate) share: String,
+    /// Which run of a request that is unique while it waits is on, and until when unless it is renewed, by unique key.
+    pub(crate) runs: String,
     /// Instances with a line of their own, by the time at which it was last looked after.
     pub(crate) lines: String,
     /// What each worker holds at once, and when it last said so.
@@ -73,6 +75,7 @@ impl Keys {
             finished: key("finished"),
             shares: key("shares"),
             share: key("share"),
+            runs: key("runs"),
             lines: key("lines"),
             slots: key("slots"),
             receiver: key("receiver"),
@@ -97,10 +100,6 @@ impl Keys {
 
     pub(crate) fn unique(&self, text: &str) -> String {
         format!("{}:unique:{text}", self.base)
-    }
-
-    pub(crate) fn running(&self, text: &str) -> String {
-        format!("{}:running:{text}", self.base)
     }
 
     /// The turn of a timetable's line that was served last for an instance.

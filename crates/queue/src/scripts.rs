@@ -42,6 +42,8 @@ scripts! {
     RENEW = "lua/renew.lua";
     /// Moves due jobs to the ready ones.
     PROMOTE = "lua/promote.lua";
+    /// Removes marks of runs that nobody renewed.
+    SWEEP = "lua/sweep.lua";
     /// Forgets consumers that are gone.
     REAP = "lua/reap.lua";
     /// Puts a dead letter back.

@@ -38,11 +38,9 @@ impl Unique {
 pub(crate) struct UniqueKey {
     /// `p` or `u`; `-` for a job that shares its key with nobody, so that nobody needs to look at it.
     pub(crate) mode: &'static str,
-    /// Holds [`Claim`].
+    /// Holds [`Claim`]. In mode `p` it also names the mark of a run: two runs of the same request never overlap.
     pub(crate) key: String,
-    /// Holds the id of the job that runs, in mode `p` only (empty in mode `-`, like line and value): two runs of the same request never overlap.
-    pub(crate) running: String,
-    /// Where the instance's jobs beyond its share wait.
+    /// Where the instance's jobs beyond its share wait; empty in mode `-`, like the value.
     pub(crate) line: String,
     /// The claim of one job.
     pub(crate) value: String,
@@ -64,12 +62,12 @@ impl UniqueKey {
         };
         let key = keys.unique(&text);
         if mode == "-" {
-            let [running, line, value] = Default::default();
-            return Self { mode, key, running, line, value, life };
+            let [line, value] = Default::default();
+            return Self { mode, key, line, value, life };
         }
         let value = Claim { id: envelope.id, turn: envelope.job.turn(), since: envelope.enqueued_at }.to_text();
         let line = keys.line(envelope.job.instance());
-        Self { mode, key, running: keys.running(&text), line, value, life }
+        Self { mode, key, line, value, life }
     }
 }
 

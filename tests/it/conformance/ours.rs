@@ -117,9 +117,11 @@ impl Subject for Ours {
 
 impl Ours {
     async fn running_as(&self, id: Uuid) -> Option<queue::JobId> {
-        let key = format!("conformance:{{bulk}}:running:sync_directory:{id}:all");
-        let holder: Option<String> = redis::cmd("GET").arg(key).query_async(&mut self.raw().await).await.unwrap();
-        holder?.parse().ok()
+        let key = format!("conformance:{{bulk}}:unique:sync_directory:{id}:all");
+        let mut ask = redis::cmd("HGET");
+        ask.arg("conformance:{bulk}:runs").arg(key);
+        let mark: Option<String> = ask.query_async(&mut self.raw().await).await.unwrap();
+        mark?.get(..36)?.parse().ok()
     }
 }
 

@@ -9,13 +9,13 @@ use std::{
 };
 
 use domain::{InstanceId, ProjectId};
-use queue::{BackendOptions, Enqueued, Job, Lane, Outcome, QueueName};
+use queue::{BackendOptions, Enqueued, Job, Lane, Outcome, QueueName, Unique};
 use tokio::{
     sync::{Notify, mpsc},
     time::timeout,
 };
 
-use super::{Worker, add_raw, directory, eventually, keys, options, producer, within};
+use super::{Worker, add_raw, directory, eventually, keys, options, producer, raw, within};
 
 #[tokio::test]
 async fn a_chain_goes_on_and_an_overtaken_page_does_not_run() {
@@ -128,4 +128,33 @@ async fn counting_is_right_and_asking_twice_at_once_is_asking_once() {
     eventually(async || producer.depth(QueueName::Bulk).await.unwrap().running == 2).await;
     assert_eq!(producer.depth(QueueName::Bulk).await.unwrap().oldest_age, None);
     worker.task.abort();
+}
+
+#[tokio::test]
+async fn marks_of_lost_runs_hold_nobody_up_and_are_swept() {
+    let (config, producer) = producer().await;
+    let touched = Job::SyncTouched { instance: InstanceId::generate(), lane: Lane::ALL[0] };
+    let Unique::Pending(text) = touched.policy().unique else { panic!("unique while it waits") };
+    let base = format!("{}:{{live}}", config.prefix);
+    let (mine, runs, lost) = (format!("{base}:unique:{text}"), format!("{base}:runs"), uuid::Uuid::now_v7());
+    let now = chrono::Utc::now().timestamp_millis();
+    let mut redis = raw(&config).await;
+    for (key, till) in [(mine.as_str(), now - 1), ("swept", now - 1), ("on", now + 3_600_000)] {
+        let mut mark = redis::cmd("HSET");
+        mark.arg(&runs).arg(key).arg(format!("{lost}{till}")).query_async::<()>(&mut redis).await.unwrap();
+    }
+    producer.enqueue(touched).await.unwrap();
+    let (seen, mut ran) = mpsc::unbounded_channel();
+    let live = BackendOptions { queue: QueueName::Live, ..options("w") };
+    let worker = Worker::start(&config, live, move |envelope| {
+        seen.send(envelope.id).unwrap();
+        std::future::ready(Outcome::Done)
+    });
+    within(ran.recv()).await.unwrap();
+    eventually(async || {
+        let left: Vec<String> = redis::cmd("HKEYS").arg(&runs).query_async(&mut redis.clone()).await.unwrap();
+        left == ["on"]
+    })
+    .await;
+    worker.stop().await;
 }

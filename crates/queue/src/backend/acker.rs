@@ -6,7 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use redis::Pipeline;
+use redis::{Pipeline, ScriptInvocation};
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::{
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     dead_letter::KEPT,
-    delivery::{Finish, Message},
+    delivery::{Finish, Held, Message},
     history,
     keys::{GROUP, Keys},
     metric,
@@ -135,20 +135,36 @@ fn tell(shared: &Shared, batch: &[Finish]) -> Request {
     }
     let (keys, options) = (&shared.keys, &shared.options);
     let mut script = FINISH.prepare_invoke();
-    script.key(&keys.stream).key(&keys.delayed).key(&keys.dead).key(&keys.wake);
+    script.key(&keys.stream).key(&keys.delayed).key(&keys.dead).key(&keys.wake).key(&keys.runs);
+    script.key(&keys.dropped).key(&keys.shares).key(&keys.share).key(&keys.lines).key(&keys.cancelled);
     script.arg(GROUP).arg(&options.consumer).arg(millis(options.lease)).arg(KEPT);
     let (good, others): (Vec<&Finish>, Vec<&Finish>) = batch.iter().partition(|finish| finish.is_good_end());
-    script.arg(good.len());
-    for held in good.iter().filter_map(|finish| finish.held.as_ref()) {
-        script.key(&held.unique.key).key(&held.unique.running).key(&held.unique.line);
-        script.arg(&*held.entry).arg(held.named());
-    }
-    let mut count = 4 + 3 * good.len();
+    let mut count = 10 + give_back(&mut script, good.iter().filter_map(|finish| finish.held.as_deref()).collect());
     for finish in others {
         finish.write(&mut script, &mut count);
     }
-    script.key(&keys.dropped).key(&keys.shares).key(&keys.share).key(&keys.lines).key(&keys.cancelled);
     Request::Script(script)
+}
+
+/// Adds what ended well, those of one mode and one instance beside each other; answers how many keys that took.
+fn give_back(script: &mut ScriptInvocation<'_>, mut good: Vec<&Held>) -> usize {
+    good.sort_by_key(|held| (held.unique.mode, held.envelope.job.instance()));
+    let runs: Vec<&[&Held]> = good.chunk_by(|one, next| one.unique.line == next.unique.line).collect();
+    let pending = good.iter().take_while(|held| held.unique.mode == "p").count();
+    script.arg(pending).arg(good.len() - pending).arg(runs.len());
+    for held in &good {
+        script.key(&held.unique.key);
+    }
+    for run in &runs {
+        script.key(&run[0].unique.line).arg(run.len());
+    }
+    for held in &good {
+        script.arg(&*held.entry);
+    }
+    for held in &good {
+        script.arg(held.envelope.id.to_string());
+    }
+    good.len() + runs.len()
 }
 
 /// What went well and holds nothing needs no script: both commands in one step, in a third of the time. Answers, as the

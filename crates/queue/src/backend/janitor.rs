@@ -19,7 +19,7 @@ use crate::{
     delivery::{Held, add_keys},
     keys::GROUP,
     metric,
-    scripts::{PROMOTE, REAP, RECORDS, RENEW},
+    scripts::{PROMOTE, REAP, RECORDS, RENEW, SWEEP},
     touched::millis,
 };
 
@@ -68,6 +68,7 @@ struct Plan {
     promote: Instant,
     rescue: Instant,
     reap: Instant,
+    sweep: Instant,
     look: Instant,
     release: Instant,
     measure: Instant,
@@ -83,6 +84,7 @@ impl Plan {
             promote: now,
             rescue: now,
             reap: now + jittered(REAP_EVERY),
+            sweep: now,
             look: now,
             release: now,
             measure: now,
@@ -156,6 +158,10 @@ impl Janitor {
             parking::release(&self.shared, connection).await?;
             fair::feed(&self.shared, connection).await?;
         }
+        if soon >= self.plan.sweep {
+            self.plan.sweep = soon + jittered(REAP_EVERY);
+            sweep(&self.shared, connection).await?;
+        }
         if soon >= self.plan.measure {
             self.plan.measure = soon + jittered(gauges::EVERY);
             self.gauges.refresh(connection).await?;
@@ -213,15 +219,15 @@ async fn renew(shared: &Shared, connection: &mut MultiplexedConnection) -> Redis
 
 fn renewal(shared: &Shared, held: &[Arc<Held>]) -> redis::ScriptInvocation<'static> {
     let options = &shared.options;
-    let mut script = RENEW.key(&shared.keys.stream);
+    let (mut script, keys) = (RENEW.prepare_invoke(), &shared.keys);
+    script.key(&keys.stream).key(&keys.runs).key(&keys.cancelled);
     script.arg(GROUP).arg(&options.consumer).arg(millis(options.lease));
-    let mut keys = 1;
+    let mut count = 3;
     for held in held {
-        let index = add_keys(&mut script, &mut keys, &held.unique);
+        let index = add_keys(&mut script, &mut count, &held.unique);
         script.arg(&*held.entry).arg(held.envelope.id.to_string());
         script.arg(held.unique.mode).arg(index).arg(millis(held.unique.life));
     }
-    script.key(&shared.keys.cancelled);
     script
 }
 
@@ -257,6 +263,18 @@ async fn rescue(shared: &Shared, connection: &mut MultiplexedConnection) -> Redi
         shared.take_over(taken);
     }
     Ok(is_partial)
+}
+
+/// Removes the marks that lost workers left. There are as many marks as jobs run, and these.
+async fn sweep(shared: &Shared, connection: &mut MultiplexedConnection) -> RedisResult<()> {
+    let mut place = "0".to_owned();
+    loop {
+        let mut script = SWEEP.key(&shared.keys.runs);
+        place = script.arg(place).arg(RECORDS).invoke_async(connection).await?;
+        if place == "0" {
+            return Ok(());
+        }
+    }
 }
 
 /// Forgets consumers that were silent for long and hold nothing; the one named at once.

@@ -68,18 +68,9 @@ impl Starter {
     }
 
     async fn start_all(&mut self, starts: Vec<Arc<Held>>) {
-        let verdicts = self.line.insist::<Vec<String>>(&Request::Script(ask(&self.shared, &starts))).await;
-        match verdicts {
-            Ok(verdicts) => {
-                let (parked, others): (Vec<_>, Vec<_>) =
-                    starts.into_iter().zip(verdicts).partition(|(_, verdict)| verdict == "parked");
-                for (held, verdict) in others {
-                    self.judge(held, &verdict);
-                }
-                if !parked.is_empty() {
-                    self.park_all(&parked.into_iter().map(|(held, _)| held).collect::<Vec<_>>()).await;
-                }
-            }
+        let refusals = self.line.insist::<Vec<(usize, String)>>(&Request::Script(ask(&self.shared, &starts))).await;
+        match refusals {
+            Ok(refusals) => self.judge_all(starts, &refusals).await,
             Err(error) => {
                 tracing::error!(error.code = "queue.refused", %error, "Redis refused to start jobs; they are given back");
                 for held in starts {
@@ -91,11 +82,23 @@ impl Starter {
         self.shared.waker.wake();
     }
 
-    fn judge(&self, held: Arc<Held>, verdict: &str) {
-        let (queue, kind) = (self.shared.options.queue, held.envelope.job.kind());
-        if verdict == "run" {
-            return self.shared.may_run(held);
+    /// `refusals` are the places, from 1, of those that may not run, in order, and why.
+    async fn judge_all(&mut self, starts: Vec<Arc<Held>>, refusals: &[(usize, String)]) {
+        let (mut parked, mut refusals) = (Vec::new(), refusals.iter().peekable());
+        for (place, held) in starts.into_iter().enumerate() {
+            match refusals.next_if(|(refused, _)| *refused == place + 1) {
+                None => self.shared.may_run(held),
+                Some((_, verdict)) if verdict == "parked" => parked.push(held),
+                Some((_, verdict)) => self.refuse(held, verdict),
+            }
         }
+        if !parked.is_empty() {
+            self.park_all(&parked).await;
+        }
+    }
+
+    fn refuse(&self, held: Arc<Held>, verdict: &str) {
+        let (queue, kind) = (self.shared.options.queue, held.envelope.job.kind());
         self.shared.may_not_run();
         match verdict {
             "over" => {
@@ -139,18 +142,19 @@ fn ask(shared: &Shared, starts: &[Arc<Held>]) -> ScriptInvocation<'static> {
     let mut script = START.prepare_invoke();
     let now = Instant::now();
     let trusted = starts.iter().all(|held| held.is_trusted(now));
-    script.key(&keys.stream).arg(GROUP).arg(&options.consumer).arg(millis(options.lease));
+    script.key(&keys.stream).key(&keys.runs).key(&keys.paused).key(&keys.cancelled);
+    script.arg(GROUP).arg(&options.consumer).arg(millis(options.lease));
     script.arg(millis(Unique::UNFINISHED_LIFE)).arg(u8::from(trusted));
+    script.arg(starts.iter().map(|held| held.unique.mode).collect::<String>());
     for held in starts {
-        let unique = &held.unique;
         // Every key of a script must be in the queue's slot, also one that the script leaves alone.
-        let (key, running) =
-            if unique.is_shared() { (&unique.key, &unique.running) } else { (&keys.stream, &keys.stream) };
-        script.key(key).key(running);
-        script.arg(&*held.entry).arg(held.named());
-        script.arg(if unique.mode == "u" { unique.value.as_str() } else { "" });
-        script.arg(held.envelope.job.instance().to_string());
+        script.key(if held.unique.is_shared() { &held.unique.key } else { &keys.stream });
+        script.arg(&*held.entry);
     }
-    script.key(&keys.paused).key(&keys.cancelled);
+    for held in starts {
+        let claim = if held.unique.mode == "u" { held.unique.value.as_str() } else { "" };
+        // In one: every argument costs both sides.
+        script.arg(format!("{}{}{claim}", held.envelope.id, held.envelope.job.instance()));
+    }
     script
 }

@@ -1,14 +1,16 @@
 -- Settles deliveries. Each outcome is applied once, however often it is sent; what must not happen twice (a retry, a next
 -- page, a dead letter) is done only by the consumer that holds the entry, or while the entry is still pending.
--- KEYS: stream, delayed, dead, wake, then three per good end (its unique key, running mark and line), then unique keys,
---   running marks and lines as the records say; how many dead letters were dropped, shares, share, lines, cancelled.
--- ARGV: group, consumer, lease in ms, dead letters kept, how many ended well and hold something, two for each of these (its
---   entry; its mode followed by its job id), then records of 10, of 5 for the verbs done, drop and cancel:
---   verb, entry, job id, mode ('-' none, 'p', 'u'), index of the unique key (its running mark and its line follow), a, b, c, d, e
+-- KEYS: stream, delayed, dead, wake, runs, how many dead letters were dropped, shares, share, lines, cancelled; the unique
+--   keys of what ended well; the lines of these, in the same order, one for each run of them that has the same; then unique
+--   keys and lines as the records say.
+-- ARGV: group, consumer, lease in ms, dead letters kept, how many of mode 'p' ended well, how many of mode 'u' after these,
+--   how many runs of lines, the length of each; the entries of what ended well, its jobs; then records of 10, of 5 for the
+--   verbs done, drop and cancel: verb, entry, job id, mode ('-' none, 'p', 'u'), index of the unique key (its line follows),
+--   a, b, c, d, e
 -- Answers the entries whose outcome came too late.
 local stream, group, me, lease = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local late, gone, gone_lines = {}, {}, {}
-local shares, share, lines = KEYS[#KEYS - 3], KEYS[#KEYS - 2], KEYS[#KEYS - 1]
+local runs, dropped, shares, share, lines, cancelled = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local is_counted, ended = false, {}
 
 -- One job of an instance less, if it was this that took it from the stream.
@@ -20,7 +22,7 @@ end
 
 -- Jobs without a unique key are not counted.
 local function line_of(mode, k)
-  return mode ~= '-' and KEYS[k + 2]
+  return mode ~= '-' and KEYS[k + 1]
 end
 
 local function go(entry, mode, k)
@@ -39,8 +41,11 @@ end
 local function release(job, mode, k)
   if mode == 'u' and holder(KEYS[k]) == job then
     redis.call('DEL', KEYS[k])
-  elseif mode == 'p' and redis.call('GET', KEYS[k + 1]) == job then
-    redis.call('DEL', KEYS[k + 1])
+  elseif mode == 'p' then
+    local mark = redis.call('HGET', runs, KEYS[k])
+    if mark and string.sub(mark, 1, 36) == job then
+      redis.call('HDEL', runs, KEYS[k])
+    end
   end
 end
 
@@ -128,9 +133,9 @@ function verbs.dead(entry, job, mode, k, body, reason, deliveries)
   end
   local before = redis.call('XLEN', KEYS[3])
   redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[4], '*', 'e', body, 'reason', reason, 'deliveries', deliveries, 'worker', me)
-  local dropped = before + 1 - redis.call('XLEN', KEYS[3])
-  if dropped > 0 then
-    redis.call('INCRBY', KEYS[#KEYS - 4], dropped)
+  local fallen = before + 1 - redis.call('XLEN', KEYS[3])
+  if fallen > 0 then
+    redis.call('INCRBY', dropped, fallen)
   end
   release(job, mode, k)
   if mode == 'p' and holder(KEYS[k]) == job then
@@ -148,33 +153,45 @@ end
 
 -- What was called off is neither put off nor followed by a next page, even when that reached its run too late.
 local ends = { next = true, later = true, wait = true }
-local cancelled = redis.call('EXISTS', KEYS[#KEYS]) == 1
+local is_called_off = redis.call('EXISTS', cancelled) == 1
 local short = { done = true, drop = true, cancel = true }
 -- Good ends are most of all: what they hold is looked at and given back by one command each, not one per job.
-local i, good = 6, tonumber(ARGV[5])
-if good > 0 then
-  local holds, free = {}, {}
-  for j = 0, good - 1 do
-    local is_pending = string.sub(ARGV[i + 2 * j + 1], 1, 1) == 'p'
-    holds[#holds + 1] = KEYS[5 + 3 * j + (is_pending and 1 or 0)]
-  end
-  local holders = redis.call('MGET', unpack(holds))
-  for j = 0, good - 1 do
-    gone[#gone + 1] = ARGV[i + 2 * j]
-    gone_lines[#gone] = KEYS[7 + 3 * j]
-    if holders[j + 1] and string.sub(holders[j + 1], 1, 36) == string.sub(ARGV[i + 2 * j + 1], 2) then
-      free[#free + 1] = holds[j + 1]
+local pending, unfinished, lengths = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local good, i = pending + unfinished, 8 + lengths
+-- What the jobs from place `first` to `last` hold, of what Redis knows of all of them.
+local function held(first, last, found)
+  local mine = {}
+  for j = first, last do
+    local holds = found[j - first + 1]
+    if holds and string.sub(holds, 1, 36) == ARGV[i + good + j - 1] then
+      mine[#mine + 1] = KEYS[10 + j]
     end
   end
-  if #free > 0 then
-    redis.call('DEL', unpack(free))
-  end
-  is_counted, i = true, i + 2 * good
+  return mine
 end
+if pending > 0 then
+  local mine = held(1, pending, redis.call('HMGET', runs, unpack(KEYS, 11, 10 + pending)))
+  if #mine > 0 then
+    redis.call('HDEL', runs, unpack(mine))
+  end
+end
+if unfinished > 0 then
+  local mine = held(pending + 1, good, redis.call('MGET', unpack(KEYS, 11 + pending, 10 + good)))
+  if #mine > 0 then
+    redis.call('DEL', unpack(mine))
+  end
+end
+for run = 1, lengths do
+  for _ = 1, tonumber(ARGV[7 + run]) do
+    gone[#gone + 1] = ARGV[i + #gone]
+    gone_lines[#gone] = KEYS[10 + good + run]
+  end
+end
+is_counted, i = good > 0, i + 2 * good
 while i <= #ARGV do
   local verb = ARGV[i]
   local after = i + (short[verb] and 5 or 10)
-  if cancelled and ends[verb] and redis.call('ZSCORE', KEYS[#KEYS], ARGV[i + 2]) then
+  if is_called_off and ends[verb] and redis.call('ZSCORE', cancelled, ARGV[i + 2]) then
     verb = 'cancel'
   end
   verbs[verb](ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4]), ARGV[i + 5], ARGV[i + 6], ARGV[i + 7],

@@ -1,26 +1,29 @@
 -- Decides at the last moment whether deliveries may run.
--- KEYS: stream, then per delivery its unique key and its running mark (the stream instead, where it shares none); paused,
---   cancelled.
+-- KEYS: stream, runs, paused, cancelled, then per delivery its unique key (the stream instead, where it shares none).
 -- ARGV: group, consumer, lease in ms, life of a claim in mode 'u' in ms, 1 when all are certainly this consumer's (delivered
---   a moment ago), then per delivery its entry, its mode ('-' none, 'p', 'u') followed by its job id, its claim (mode 'u'), its instance.
--- Answers per delivery: run, lost (somebody else's by now), over (overtaken), busy (the same request runs elsewhere),
--- cancelled, halted (the queue is paused), parked (the instance is).
-local answer, unique, begun = {}, {}, {}
-local paused, cancelled = KEYS[#KEYS - 1], KEYS[#KEYS]
+--   a moment ago), the modes ('-' none, 'p', 'u') in one text; then the entries; then the job, the instance and the claim
+--   (mode 'u') of each in one text.
+-- Answers, for those that may not run, their places and why: lost (somebody else's by now), over (overtaken), busy (the same
+-- request runs elsewhere), cancelled, halted (the queue is paused), parked (the instance is).
+local stream, runs, paused, cancelled, lease, modes = KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[3], ARGV[6]
+local count = #KEYS - 4
+local answer, begun, marks = {}, {}, {}
 local controlled = redis.call('EXISTS', paused, cancelled) > 0
 local halted = controlled and is_paused(paused, '*')
 local trusted = ARGV[5] == '1'
-for k = 2, #KEYS - 2, 2 do
-  unique[#unique + 1] = KEYS[k]
-end
--- One look at all of them. One that is changed below is seen as it was: its copies in the same batch are overtaken by it.
-local claims = redis.call('MGET', unpack(unique))
-local k = 1
-for i = 6, #ARGV, 4 do
-  local entry, mode, job = ARGV[i], string.sub(ARGV[i + 1], 1, 1), string.sub(ARGV[i + 1], 2)
-  local first = mode ~= '-' and claims[k] and string.sub(claims[k], 1, 36)
-  local verdict = 'run'
-  if not trusted and not owned(KEYS[1], ARGV[1], ARGV[2], entry) then
+-- One look at all of them. One that is changed below is seen as it was: its copies in the same batch are overtaken by it,
+-- or find its mark.
+local claims = redis.call('MGET', unpack(KEYS, 5))
+local running = redis.call('HMGET', runs, unpack(KEYS, 5))
+local now = now_ms()
+local till = string.format('%.0f', now + lease)
+local marked = {}
+for k = 1, count do
+  local mode, about, unique = string.byte(modes, k), ARGV[6 + count + k], KEYS[4 + k]
+  local job = string.sub(about, 1, 36)
+  local first = mode ~= 45 and claims[k] and string.sub(claims[k], 1, 36)
+  local verdict
+  if not trusted and not owned(stream, ARGV[1], ARGV[2], ARGV[6 + k]) then
     verdict = 'lost'
   elseif first and first ~= job then
     verdict = 'over'
@@ -28,25 +31,31 @@ for i = 6, #ARGV, 4 do
     verdict = 'cancelled'
   elseif halted then
     verdict = 'halted'
-  elseif controlled and is_paused(paused, ARGV[i + 3]) then
+  elseif controlled and is_paused(paused, string.sub(about, 37, 72)) then
     verdict = 'parked'
-  elseif mode == 'u' then
-    redis.call('SET', unique[k], ARGV[i + 2], 'PX', ARGV[4])
-  elseif mode == 'p' then
+  elseif mode == 117 then
+    redis.call('SET', unique, string.sub(about, 73), 'PX', ARGV[4])
+  elseif mode == 112 then
     -- Seldom anybody's; perhaps our own, from a delivery that was lost.
-    local running = KEYS[2 * k + 1]
-    local free = redis.call('SET', running, job, 'NX', 'PX', ARGV[3])
-    if not free and redis.call('GET', running) == job then
-      free = redis.call('PEXPIRE', running, ARGV[3])
-    end
-    if not free then
+    local other = marked[unique] or running[k]
+    if other and string.sub(other, 1, 36) ~= job and tonumber(string.sub(other, 37)) > now then
       verdict = 'busy'
-    elseif first then
-      begun[#begun + 1] = unique[k]
+    else
+      marked[unique] = job .. till
+      marks[#marks + 1] = unique
+      marks[#marks + 1] = marked[unique]
+      if first then
+        begun[#begun + 1] = unique
+      end
     end
   end
-  answer[k] = verdict
-  k = k + 1
+  if verdict then
+    answer[#answer + 1] = k
+    answer[#answer + 1] = verdict
+  end
+end
+if #marks > 0 then
+  redis.call('HSET', runs, unpack(marks))
 end
 if #begun > 0 then
   redis.call('DEL', unpack(begun))
