@@ -75,3 +75,16 @@ async fn a_spoilt_issue_is_quarantined_and_the_others_arrive() {
     }
     assert_eq!(fleet.dead().await, 1, "the spoilt one lies with the dead letters");
 }
+
+#[tokio::test]
+async fn a_chain_of_an_earlier_run_holds_a_later_one_up_only_until_it_ends() {
+    let fleet = TestFleet::start().await;
+    fleet.producer.enqueue(Job::SyncDirectory { instance: fleet.instance.id }).await.unwrap();
+    fleet.drain().await;
+    let rows = fleet.store.tenant(fleet.instance.tenant).projects(fleet.instance.id).await.unwrap();
+    let (instance, run) = (fleet.instance.id, uuid::Uuid::now_v7());
+    let earlier = Job::BackfillProject { instance, project: rows[0].id, run, page: 3 };
+    fleet.producer.enqueue_in(earlier, std::time::Duration::from_secs(2)).await.unwrap();
+    fleet.backfill().await;
+    fleet.assert_mirror_equals_jira().await;
+}

@@ -86,12 +86,18 @@ impl BackfillRow {
         matches!(self.state.as_str(), DONE | "cancelled" | FAILED)
     }
 
+    /// Whether nobody has begun it.
+    pub fn is_waiting(&self) -> bool {
+        self.state == WAITING
+    }
+
     /// Whether it was given up before its end.
     pub fn has_failed(&self) -> bool {
         self.state == FAILED
     }
 }
 
+const WAITING: &str = "waiting";
 const DONE: &str = "done";
 const FAILED: &str = "failed";
 

@@ -5,18 +5,21 @@ use std::time::Duration;
 use chrono::NaiveDate;
 use domain::{InstanceId, Lifecycle, Project, ProjectKey};
 use jira::Priority;
-use queue::{Job, JobId, Outcome};
+use queue::{Enqueued, Job, JobId, Outcome};
 use store::BackfillPlan;
 
 use super::sync_directory;
 use crate::{
     context::{Context, Site},
     failure::Failure,
-    wake::unfinished,
+    wake::{chain, unfinished},
 };
 
 /// How long an order waits before it looks again whether its instance is still at rest.
 const AT_REST: Duration = Duration::from_secs(60);
+
+/// How long an order waits for the end of a chain that an earlier one left.
+const EARLIER: Duration = Duration::from_secs(1);
 
 /// What an operator asked for.
 pub(crate) struct Order<'a> {
@@ -37,9 +40,14 @@ pub(crate) async fn run(ctx: &Context, instance: InstanceId, order: Order<'_>) -
         return Ok(Outcome::GiveUp { reason: format!("Jira shows us no live project {key}") });
     }
     plan(ctx, &site, &order, &wanted).await?;
-    let chains =
-        wanted.iter().map(|project| Job::BackfillProject { instance, project: project.id, run: order.run.0, page: 0 });
-    ctx.producer.enqueue_all(chains.collect()).await?;
+    let rows = ctx.store.tenant(site.instance.tenant).backfill_progress(instance).await?;
+    let chains = rows.iter().filter(|row| row.run == order.run.0 && row.is_waiting()).map(|row| chain(instance, row));
+    let asked = ctx.producer.enqueue_all(chains.collect()).await?;
+    if asked.iter().any(|asked| matches!(asked, Enqueued::Already { .. })) {
+        // Ours, if we were here before; or the last of an earlier run's, which ends as soon as it sees that this one took its
+        // place, and then nobody would go on.
+        return Ok(Outcome::Snooze(EARLIER));
+    }
     tracing::info!(projects = wanted.len(), "the backfill begins");
     Ok(Outcome::Done)
 }
