@@ -89,7 +89,7 @@ impl Starter {
             match refusals.next_if(|(refused, _)| *refused == place + 1) {
                 None => self.shared.may_run(held),
                 Some((_, verdict)) if verdict == "parked" => parked.push(held),
-                Some((_, verdict)) => self.refuse(held, verdict),
+                Some((_, verdict)) => self.refuse(&held, verdict),
             }
         }
         if !parked.is_empty() {
@@ -97,23 +97,23 @@ impl Starter {
         }
     }
 
-    fn refuse(&self, held: Arc<Held>, verdict: &str) {
+    fn refuse(&self, held: &Arc<Held>, verdict: &str) {
         let (queue, kind) = (self.shared.options.queue, held.envelope.job.kind());
         self.shared.may_not_run();
         match verdict {
             "over" => {
                 metric::settled(queue, kind, "overtaken");
-                self.shared.finish(Finish::of(&held, Verb::Drop));
+                self.shared.finish(Finish::of(held, Verb::Drop));
             }
             "busy" => {
                 metric::settled(queue, kind, "busy");
                 let verb = Verb::Wait { body: held.envelope.bytes(), delay: BUSY_WAIT };
-                self.shared.finish(Finish::of(&held, verb));
+                self.shared.finish(Finish::of(held, verb));
             }
-            "cancelled" => self.shared.finish(history::called_off(queue, &held)),
+            "cancelled" => self.shared.finish(history::called_off(queue, held)),
             "halted" => {
                 self.shared.halt();
-                self.shared.give_back(&held);
+                self.shared.give_back(held);
             }
             _ => {
                 metric::settled(queue, kind, "lost");
