@@ -7,7 +7,7 @@ mod sites;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use clap::Args as ClapArgs;
@@ -16,7 +16,8 @@ use queue::QueueName;
 use crate::{
     config::MetricsArgs,
     exit::{self, Failed},
-    output::say,
+    output::{self, say},
+    pace::Pace,
     private::{Private, random_hex},
     serve::{Addresses, AllOptions, ApiOptions, Fleet, GatewayOptions, Signals, WorkerOptions},
     wire_up::House,
@@ -105,11 +106,14 @@ async fn show(args: &Args, private: &Private) -> Result<Option<(Fleet, Sites)>, 
 }
 
 async fn backfill(house: &House, sites: &Sites) -> Result<Backfill, Failed> {
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     sites.begin_backfills(house).await?;
     let mut tick = tokio::time::interval(Duration::from_millis(50));
-    let progress = report::progress_bar();
+    let progress = output::bar(0).with_style(output::bar_style("{bar:40} {pos}/{len} issues{msg}"));
+    let mut pace = Pace::new(began, 0);
     while !sites.backfilled(house, &progress).await? {
+        pace.observe(Instant::now(), progress.position());
+        progress.set_message(pace.told(progress.length().unwrap_or_default().saturating_sub(progress.position())));
         tick.tick().await;
     }
     progress.finish_and_clear();

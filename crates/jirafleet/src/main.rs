@@ -8,6 +8,7 @@ mod demo;
 mod exit;
 mod nearest;
 mod output;
+mod pace;
 mod private;
 mod serve;
 mod telemetry;

@@ -1,7 +1,6 @@
 //! `jirafleet backfill INSTANCE [--project KEY].. [--since DATE] [--follow]`.
 
 mod follow;
-mod pace;
 mod progress;
 
 use std::cell::OnceCell;

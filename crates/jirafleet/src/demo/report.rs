@@ -1,8 +1,7 @@
 //! What a demo saw, for people and as the one object of the contract.
 
-use std::{io::IsTerminal, time::Duration};
+use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use queue::QueueName;
 use serde::Serialize;
 
@@ -120,15 +119,6 @@ fn done(figures: &str) -> u64 {
         .filter(|line| line.contains("outcome=\"done\"") || line.contains("outcome=\"next\""))
         .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
         .sum()
-}
-
-pub(super) fn progress_bar() -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} issues, {per_sec}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(0).with_style(style)
 }
 
 #[cfg(test)]

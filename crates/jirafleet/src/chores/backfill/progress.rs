@@ -7,12 +7,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar};
 use jira::Standing;
 use store::BackfillRow;
 
-use super::pace::Pace;
-use crate::output::say;
+use crate::{
+    output::{bar_style, say},
+    pace::Pace,
+};
 
 /// Projects that have a bar of their own.
 const BARS: usize = 12;
@@ -85,10 +87,7 @@ impl Progress {
 
 /// How fast it goes, how long the rest takes, and what the site still allows.
 fn told(all: Count, pace: &Pace, standing: Option<Standing>) -> String {
-    let mut told = format!(", {:.0} a second", pace.per_second());
-    if let Some(left) = pace.left(all.expected.saturating_sub(all.synced)) {
-        told.push_str(&format!(", {left}"));
-    }
+    let mut told = pace.told(all.expected.saturating_sub(all.synced));
     match standing {
         Some(Standing { paused: Some(wait), .. }) => {
             told.push_str(&format!(", Jira asked for a pause of {} s more", wait.as_secs().max(1)));
@@ -133,7 +132,7 @@ impl Bars {
                 let before = &self.all;
                 let screen = &self.screen;
                 let one = self.projects.entry(row.project_key.clone()).or_insert_with(|| {
-                    screen.insert_before(before, bar(&row.project_key, "{prefix:>12} {bar:30} {pos}/{len}, {per_sec}"))
+                    screen.insert_before(before, bar(&row.project_key, "{prefix:>12} {bar:30} {pos}/{len}, {rate}"))
                 });
                 Count::of(row).put_on(one);
             }
@@ -142,8 +141,7 @@ impl Bars {
 }
 
 fn bar(name: &str, template: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(0).with_style(style).with_prefix(name.to_owned())
+    ProgressBar::new(0).with_style(bar_style(template)).with_prefix(name.to_owned())
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ const STEADY: f64 = 0.25;
 
 /// What was measured.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     first: (Instant, u64),
     /// The end of the last span.
     last: (Instant, u64),
@@ -30,7 +30,7 @@ pub(super) struct Pace {
 
 /// How long the rest takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Left {
+pub(crate) struct Left {
     seconds: f64,
     /// Whether the pace was steady, and watched for a while.
     is_sure: bool,
@@ -39,13 +39,17 @@ pub(super) struct Left {
 #[expect(clippy::cast_precision_loss, reason = "a pace for people")]
 impl Pace {
     /// From now on; what was copied before says nothing about the pace.
-    pub(super) fn new(at: Instant, synced: u64) -> Self {
+    pub(crate) fn new(at: Instant, synced: u64) -> Self {
         let now = (at, synced);
         Self { first: now, last: now, now, weight: 0.0, sum: 0.0, squares: 0.0 }
     }
 
-    pub(super) fn observe(&mut self, at: Instant, synced: u64) {
+    /// Until the first issues are there the clock stands: asking for the directory says nothing about the pace either.
+    pub(crate) fn observe(&mut self, at: Instant, synced: u64) {
         self.now = (at, synced);
+        if synced == self.first.1 {
+            (self.first, self.last) = (self.now, self.now);
+        }
         let took = at - self.last.0;
         if took < SPAN {
             return;
@@ -59,15 +63,21 @@ impl Pace {
     }
 
     /// Issues a second; before the first span has ended, since it is watched.
-    pub(super) fn per_second(&self) -> f64 {
+    pub(crate) fn per_second(&self) -> f64 {
         if self.weight > 0.0 { self.sum / self.weight } else { per_second(self.first, self.now) }
     }
 
     /// How long so many issues take; nothing while it stands still.
-    pub(super) fn left(&self, issues: u64) -> Option<Left> {
+    pub(crate) fn left(&self, issues: u64) -> Option<Left> {
         let pace = self.per_second();
         let seconds = issues as f64 / pace;
         (issues > 0 && pace > 0.0).then(|| Left { seconds, is_sure: self.is_steady(pace) })
+    }
+
+    /// How fast it goes, and how long the rest of so many issues takes.
+    pub(crate) fn told(&self, rest: u64) -> String {
+        let left = self.left(rest).map_or_else(String::new, |left| format!(", {left}"));
+        format!(", {:.0} a second{left}", self.per_second())
     }
 
     fn is_steady(&self, pace: f64) -> bool {
@@ -123,6 +133,13 @@ mod tests {
         let slower = watched(120, |half| if half <= 120 { 10 } else { 2 });
         assert!((slower.per_second() - 200.0).abs() < 60.0, "{slower:?}");
         assert_eq!(watched(20, |_| 0).left(1_000), None);
+    }
+
+    #[test]
+    fn what_comes_before_the_first_issues_does_not_count() {
+        let late = |half| if half <= 20 { 0 } else { 10 };
+        assert_eq!(watched(10, late).left(9_000), None);
+        assert_eq!(watched(11, late).left(9_000).map(|left| left.to_string()).as_deref(), Some("perhaps 9 s left"));
     }
 
     #[test]
