@@ -1,6 +1,7 @@
 //! Walk (b): an operator runs a backfill.
 
 use queue::{Enqueued, Job};
+use simulator::Route;
 use tests::{FleetOptions, TestFleet};
 
 #[tokio::test]
@@ -85,6 +86,9 @@ async fn a_chain_of_an_earlier_run_holds_a_later_one_up_only_until_it_ends() {
     let (instance, run) = (fleet.instance.id, uuid::Uuid::now_v7());
     let earlier = Job::BackfillProject { instance, project: rows[0].id, run, page: 3 };
     fleet.producer.enqueue_in(earlier, std::time::Duration::from_secs(2)).await.unwrap();
+    let directory = || fleet.jira().requests().of(Route::Fields);
+    let before = directory();
     fleet.backfill().await;
+    assert_eq!(directory() - before, 1, "only the first look at the earlier chain reads the directory");
     fleet.assert_mirror_equals_jira().await;
 }
