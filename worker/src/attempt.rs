@@ -52,7 +52,6 @@ async fn settled(context: &Context, envelope: &Envelope) -> Outcome {
             Outcome::Retry { error: format!("took longer than {} s", limit.as_secs()), after: None }
         }
     };
-    failure::remember(context, envelope, &outcome).await;
     metrics::histogram!("jirafleet_job_duration_seconds", "kind" => kind).record(began.elapsed().as_secs_f64());
     if matches!(outcome, Outcome::Retry { .. } | Outcome::GiveUp { .. }) {
         Span::current().record("otel.status_code", "ERROR");

@@ -28,7 +28,7 @@ pub(crate) async fn run(ctx: &Context, envelope: &Envelope) -> Result<Outcome, F
         Job::SyncSprint { instance, sprint } => sync_sprint::run(ctx, *instance, *sprint).boxed(),
         Job::SyncDirectory { instance } => sync_directory::run(ctx, *instance).boxed(),
         Job::Backfill { instance, projects, since } => {
-            let order = backfill::Order { run: envelope.id, projects, since: *since };
+            let order = backfill::Order { run: envelope.id, looks: envelope.snoozes, projects, since: *since };
             backfill::run(ctx, *instance, order).boxed()
         }
         Job::BackfillProject { instance, project, run, page } => {

@@ -1,8 +1,9 @@
 //! What each error means for a job: the only place where that is decided.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use queue::{Envelope, Job, Outcome};
+use queue::{Buried, Envelope, Job, Outcome};
+use tokio::sync::mpsc;
 use tracing::Span;
 
 use crate::context::{Context, Suspension};
@@ -38,14 +39,21 @@ pub(crate) async fn outcome(ctx: &Context, envelope: &Envelope, failure: Failure
     decide(failure, envelope.snoozes)
 }
 
-/// What an operator must be able to see later: that nobody goes on with a project's backfill, and why.
-pub(crate) async fn remember(ctx: &Context, envelope: &Envelope, outcome: &Outcome) {
+/// Writes down what the dead jobs leave undone, until nobody sends any more.
+pub(crate) async fn remember_all(ctx: Arc<Context>, mut buried: mpsc::UnboundedReceiver<Buried>) {
+    while let Some(Buried { envelope, reason }) = buried.recv().await {
+        let reason = match &envelope.last_error {
+            Some(error) if *error != reason => format!("{reason}: {error}"),
+            _ => reason,
+        };
+        remember(&ctx, &envelope, &reason).await;
+    }
+}
+
+/// What an operator must be able to see later: that nobody goes on with a project's backfill, and why. Without it the next
+/// poll would ask for it again.
+async fn remember(ctx: &Context, envelope: &Envelope, reason: &str) {
     let Job::BackfillProject { instance, project, run, .. } = envelope.job else { return };
-    let reason = match outcome {
-        Outcome::GiveUp { reason } => reason,
-        Outcome::Retry { error, .. } if envelope.attempt + 1 >= envelope.job.policy().attempts => error,
-        _ => return,
-    };
     let written = match ctx.store.system().instance(instance).await {
         Ok(Some(row)) => ctx.store.tenant(row.tenant).backfill_failed(instance, project, run, reason).await,
         Ok(None) => Ok(()),

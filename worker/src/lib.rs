@@ -21,6 +21,7 @@ use apalis::prelude::{Monitor, WorkerBuilder, WorkerBuilderExt};
 use jira::Clients;
 use queue::{BackendOptions, Producer, QueueName, StreamBackend};
 use store::Store;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use context::Context;
@@ -85,18 +86,24 @@ pub enum Error {
     Ended(String),
 }
 
+/// How long what died last may take to be written down.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// Works until `shutdown`, then lets running jobs end for as long as `grace` and hands the rest back.
 pub async fn run(worker: Worker, shutdown: CancellationToken) -> Result<(), Error> {
     let Worker { store, producer, queues, clients, options } = worker;
     let context = Arc::new(Context::new(store, producer, clients, &options));
+    let (buried, letters) = mpsc::unbounded_channel();
     for &(queue, slots) in &options.slots {
         StreamBackend::new(&queues, backend_options(&options, queue, slots))?;
     }
+    let books = tokio::spawn(failure::remember_all(context.clone(), letters));
     let monitor = options.slots.iter().fold(Monitor::new(), |monitor, &(queue, slots)| {
-        let (queues, context, options) = (queues.clone(), context.clone(), options.clone());
+        let (queues, context, options, buried) = (queues.clone(), context.clone(), options.clone(), buried.clone());
         monitor.register(move |_restart| {
-            let backend = StreamBackend::new(&queues, backend_options(&options, queue, slots))
-                .expect("the same options were taken when the worker started");
+            let with = BackendOptions { buried: Some(buried.clone()), ..backend_options(&options, queue, slots) };
+            let backend =
+                StreamBackend::new(&queues, with).expect("the same options were taken when the worker started");
             WorkerBuilder::new(format!("{}-{}", options.name, queue.as_str()))
                 .backend(backend)
                 .data(context.clone())
@@ -106,7 +113,8 @@ pub async fn run(worker: Worker, shutdown: CancellationToken) -> Result<(), Erro
     });
     jobs::show_rare_figures();
     tracing::info!(worker.name = %options.name, queues = ?options.slots, "the worker takes jobs");
-    monitor
+    drop(buried);
+    let ended = monitor
         .should_restart(|worker, error| {
             tracing::error!(worker.name = %worker.name(), error.code = "worker.ended", %error, "a queue's worker ended and is started again");
             true
@@ -116,8 +124,10 @@ pub async fn run(worker: Worker, shutdown: CancellationToken) -> Result<(), Erro
             shutdown.cancelled().await;
             Ok(())
         })
-        .await
-        .map_err(|error| Error::Ended(error.to_string()))
+        .await;
+    // Ends when the last backend has.
+    let _ = tokio::time::timeout(LAST_WORDS, books).await;
+    ended.map_err(|error| Error::Ended(error.to_string()))
 }
 
 fn backend_options(options: &Options, queue: QueueName, slots: usize) -> BackendOptions {

@@ -58,13 +58,25 @@ pub struct BackendOptions {
     pub max_deliveries: u32,
     /// How long failed jobs wait.
     pub backoff: Backoff,
+    /// Told of every readable job that goes to the dead letters from here.
+    pub buried: Option<mpsc::UnboundedSender<Buried>>,
+}
+
+/// A job that went to the dead letters.
+#[derive(Clone, Debug)]
+pub struct Buried {
+    /// As it was when it died.
+    pub envelope: Envelope,
+    /// Why, without secrets.
+    pub reason: String,
 }
 
 impl BackendOptions {
     /// With the defaults for jobs of 50 ms and more: a quarter of the slots is prefetched, leases last 30 s, five deliveries.
     pub fn new(queue: QueueName, consumer: impl Into<String>, slots: usize) -> Self {
         let (lease, max_deliveries, backoff) = (Duration::from_secs(30), 5, Backoff::default());
-        Self { queue, consumer: consumer.into(), slots, prefetch: slots / 4, lease, max_deliveries, backoff }
+        let (consumer, prefetch) = (consumer.into(), slots / 4);
+        Self { queue, consumer, slots, prefetch, lease, max_deliveries, backoff, buried: None }
     }
 }
 

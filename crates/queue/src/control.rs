@@ -155,7 +155,8 @@ impl Producer {
     /// Calls a job off: it will not start, and when it runs its future is dropped. A chain ends with it, and what asks for
     /// the same may be asked for again.
     ///
-    /// From the moment this returns it cannot start, wherever it is. What it looks through to take it out of the line at
+    /// From the moment this returns it cannot start, wherever it is; one that shares no unique key and was delivered a moment
+    /// ago still may, for a second, and is dropped like one that runs. What it looks through to take it out of the line at
     /// once is bounded as in [`Producer::find`].
     pub async fn cancel(&self, id: JobId) -> Result<Cancelled, Error> {
         if let Some(ended) = self.find_finished(id).await? {

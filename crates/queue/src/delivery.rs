@@ -32,14 +32,17 @@ pub(crate) struct Held {
     trusted_until: Option<Instant>,
     /// Its outcome is on the way, so Redis may not know it any more.
     settling: AtomicBool,
+    /// It is on the way back to the others, so its lease must end.
+    returning: AtomicBool,
     /// Told when it was called off.
     pub(crate) called_off: Notify,
 }
 
 impl Held {
     pub(crate) fn new(entry: String, deliveries: u32, envelope: Envelope, unique: UniqueKey) -> Self {
-        let (entry, settling, called_off) = (entry.into(), AtomicBool::new(false), Notify::new());
-        Self { entry, deliveries, envelope, unique, trusted_until: None, settling, called_off }
+        let (entry, called_off) = (entry.into(), Notify::new());
+        let (settling, returning) = Default::default();
+        Self { entry, deliveries, envelope, unique, trusted_until: None, settling, returning, called_off }
     }
 
     /// The same, with what was found when it was delivered.
@@ -58,6 +61,10 @@ impl Held {
 
     pub(crate) fn is_settling(&self) -> bool {
         self.settling.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_returning(&self) -> bool {
+        self.returning.load(Ordering::Relaxed)
     }
 
     /// How long it was ready, by the clocks of Redis and of this machine.
@@ -121,6 +128,7 @@ pub(crate) enum Verb {
 impl Finish {
     pub(crate) fn of(held: &Arc<Held>, verb: Verb) -> Self {
         held.settling.store(true, Ordering::Relaxed);
+        held.returning.store(matches!(verb, Verb::Back { .. }), Ordering::Relaxed);
         Self { entry: held.entry.clone(), held: Some(Arc::clone(held)), verb, end: None }
     }
 
@@ -143,13 +151,14 @@ impl Finish {
         matches!(self.verb, Verb::Done) && self.held.as_ref().is_some_and(|held| held.unique.is_shared())
     }
 
-    /// Adds the record of this outcome; `keys` counts the keys of the script so far.
+    /// Adds the record of this outcome, which is no good end; `keys` counts the keys of the script so far.
     pub(crate) fn write(&self, script: &mut ScriptInvocation<'_>, keys: &mut usize) {
+        let Some(verb) = self.verb.name() else { return };
         let unique = self.held.as_ref().map(|held| &held.unique);
         let job = self.held.as_ref().map_or_else(String::new, |held| held.envelope.id.to_string());
         let index = unique.map_or(0, |unique| add_keys(script, keys, unique));
         let mode = unique.map_or("-", |unique| unique.mode);
-        script.arg(self.verb.name()).arg(&*self.entry).arg(job).arg(mode).arg(index);
+        script.arg(verb).arg(&*self.entry).arg(job).arg(mode).arg(index);
         match &self.verb {
             Verb::Done | Verb::Drop | Verb::Cancel => {}
             Verb::Next { body, unique } => {
@@ -178,9 +187,10 @@ impl Finish {
 }
 
 impl Verb {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Done => "done",
+    /// As records call it; good ends have none.
+    fn name(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Done => return None,
             Self::Drop => "drop",
             Self::Cancel => "cancel",
             Self::Next { .. } => "next",
@@ -188,7 +198,7 @@ impl Verb {
             Self::Wait { .. } => "wait",
             Self::Dead { .. } => "dead",
             Self::Back { .. } => "back",
-        }
+        })
     }
 
     /// Bytes it takes in a script, about.

@@ -29,7 +29,7 @@ mod touched;
 mod turns;
 mod unique;
 
-pub use backend::{AckLayer, AckService, BackendOptions, Settled, StreamBackend};
+pub use backend::{AckLayer, AckService, BackendOptions, Buried, Settled, StreamBackend};
 pub use control::{Cancelled, Pause, PauseOrder, Scope};
 pub use dead_letter::{DeadLetter, Replayed};
 pub use envelope::{Envelope, JobId, MAX_JOB_BYTES};

@@ -40,6 +40,9 @@ impl apalis_core::task::into_response::IntoResponse for Outcome {
 /// How often a job may put itself off before doing so costs an attempt: a loop that nobody notices ends here.
 const MAX_SNOOZES: u32 = 1_000;
 
+/// Whoever sleeps that long is in no loop, and is not counted: an instance may be paused, and Jira be away, for days.
+const LONG_SNOOZE: Duration = Duration::from_secs(30);
+
 /// The shortest sleep: a job that says "now again" must not spin.
 const MIN_SNOOZE: Duration = Duration::from_millis(50);
 
@@ -63,7 +66,7 @@ pub(crate) fn settle(ran: &Envelope, outcome: Outcome, backoff: &Backoff, now: D
     match outcome {
         Outcome::Done => Settlement::Done,
         Outcome::Next(job) => Settlement::Next(Box::new(Envelope::new(job, now, ran.trace_parent.clone()))),
-        Outcome::Snooze(delay) if ran.snoozes < MAX_SNOOZES => snooze(ran, delay),
+        Outcome::Snooze(delay) if delay >= LONG_SNOOZE || ran.snoozes < MAX_SNOOZES => snooze(ran, delay),
         Outcome::Snooze(delay) => retry(ran, "it put itself off too often", Some(delay), backoff),
         Outcome::Retry { error, after } => retry(ran, &error, after, backoff),
         Outcome::GiveUp { reason } => {
@@ -77,7 +80,7 @@ pub(crate) fn settle(ran: &Envelope, outcome: Outcome, backoff: &Backoff, now: D
 
 fn snooze(ran: &Envelope, delay: Duration) -> Settlement {
     let mut envelope = ran.clone();
-    envelope.snoozes += 1;
+    envelope.snoozes += u32::from(delay < LONG_SNOOZE);
     Settlement::Snooze(Box::new(envelope), delay.max(MIN_SNOOZE))
 }
 
@@ -142,6 +145,8 @@ mod tests {
         ran.snoozes = MAX_SNOOZES;
         let outcome = Outcome::Snooze(Duration::from_secs(9));
         assert!(matches!(apply(&ran, outcome), Settlement::Retry(next, _) if next.attempt == 1));
+        let outcome = Outcome::Snooze(LONG_SNOOZE);
+        assert!(matches!(apply(&ran, outcome), Settlement::Snooze(next, _) if next.snoozes == MAX_SNOOZES));
     }
 
     #[test]

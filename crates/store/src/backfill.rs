@@ -83,12 +83,17 @@ pub struct BackfillRow {
 impl BackfillRow {
     /// Whether nothing more will be done for it by itself.
     pub fn ended(&self) -> bool {
-        matches!(self.state.as_str(), DONE | "cancelled" | FAILED)
+        matches!(self.state.as_str(), DONE | CANCELLED | FAILED)
     }
 
     /// Whether nobody has begun it.
     pub fn is_waiting(&self) -> bool {
         self.state == WAITING
+    }
+
+    /// Whether somebody called it off.
+    pub fn was_cancelled(&self) -> bool {
+        self.state == CANCELLED
     }
 
     /// Whether it was given up before its end.
@@ -99,6 +104,7 @@ impl BackfillRow {
 
 const WAITING: &str = "waiting";
 const DONE: &str = "done";
+const CANCELLED: &str = "cancelled";
 const FAILED: &str = "failed";
 
 impl TenantStore {
@@ -143,6 +149,28 @@ impl TenantStore {
         .bind(stream(project))
         .bind(run)
         .bind(reason)
+        .execute(tx.connection())
+        .await?;
+        tx.commit().await
+    }
+
+    /// Ends a run, of one project or of all, because somebody called it off, also one that was interrupted. Whoever works at
+    /// it is overtaken; what it brought so far stays.
+    pub async fn backfill_cancel(
+        &self,
+        instance: InstanceId,
+        project: Option<ProjectId>,
+        run: Uuid,
+    ) -> Result<(), Error> {
+        let mut tx = self.begin().await?;
+        sql("/* backfill.cancel */ UPDATE mirror.sync_watermarks
+            SET state = 'cancelled', fence = fence + 1, updated_at = now()
+            WHERE tenant_id = $1 AND instance_id = $2 AND ($3::text IS NULL OR stream = $3) AND run = $4
+                AND state IN ('waiting', 'running', 'failed')")
+        .bind(self.id().0)
+        .bind(instance.0)
+        .bind(project.map(stream))
+        .bind(run)
         .execute(tx.connection())
         .await?;
         tx.commit().await

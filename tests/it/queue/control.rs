@@ -19,7 +19,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Worker, directory, eventually, keys, options, producer, within};
+use super::{Worker, directory, eventually, keys, options, producer, raw, within};
 
 const BULK: QueueName = QueueName::Bulk;
 
@@ -148,6 +148,51 @@ async fn a_paused_instance_is_parked_and_others_go_on() {
     }
     let left: Vec<String> =
         keys(&config).await.into_iter().filter(|key| key.contains("parked") || key.contains("unique")).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+/// Nobody renews the claim of what is parked, so during a long pause the same is asked for again.
+#[tokio::test]
+async fn a_pause_that_outlives_claims_loses_no_request_and_leaves_no_claim() {
+    let (config, producer) = producer().await;
+    let instance = InstanceId::generate();
+    producer.pause(Scope::Instance(instance), order("a long weekend")).await.unwrap();
+    let (seen, mut ran) = mpsc::unbounded_channel();
+    let worker = Worker::start(&config, options("w"), move |envelope| {
+        seen.send(envelope.id).unwrap();
+        async { Outcome::Done }
+    });
+    let jobs = [Job::SyncDirectory { instance }, Job::Backfill { instance, projects: Vec::new(), since: None }];
+    let mut latest = Vec::new();
+    for round in 0..3 {
+        latest.clear();
+        for job in &jobs {
+            latest.push(enqueue(&producer, job.clone()).await);
+        }
+        // The parked ones are the last that were asked for: nothing waits any more.
+        eventually(async || {
+            let page = producer.jobs(BULK, JobState::Parked, None, 10).await.unwrap();
+            let parked: Vec<JobId> = page.jobs.iter().map(|job| job.envelope.as_ref().unwrap().id).collect();
+            parked.len() == 2 && latest.iter().all(|id| parked.contains(id))
+        })
+        .await;
+        if round < 2 {
+            let claims = keys(&config).await.into_iter().filter(|key| key.contains(":unique:"));
+            let claims: Vec<String> = claims.collect();
+            assert_eq!(claims.len(), 2, "{claims:?}");
+            redis::cmd("DEL").arg(&claims).query_async::<()>(&mut raw(&config).await).await.unwrap();
+        }
+    }
+    assert!(producer.resume(Scope::Instance(instance)).await.unwrap());
+    let mut run = vec![within(ran.recv()).await.unwrap(), within(ran.recv()).await.unwrap()];
+    run.sort_unstable();
+    latest.sort_unstable();
+    assert_eq!(run, latest);
+    eventually(async || producer.is_idle().await.unwrap()).await;
+    worker.stop().await;
+    let held = ["unique", "shares", "parked"];
+    let left: Vec<String> =
+        keys(&config).await.into_iter().filter(|key| held.iter().any(|name| key.contains(name))).collect();
     assert!(left.is_empty(), "{left:?}");
 }
 

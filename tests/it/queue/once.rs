@@ -158,3 +158,54 @@ async fn marks_of_lost_runs_hold_nobody_up_and_are_swept() {
     .await;
     worker.stop().await;
 }
+
+/// Its mark would hold the same request up until a lease is over.
+#[tokio::test]
+async fn a_run_that_was_given_back_holds_nobody_up() {
+    let (config, producer) = producer().await;
+    let job = directory();
+    producer.enqueue(job.clone()).await.unwrap();
+    let started = Arc::new(Notify::new());
+    let signal = Arc::clone(&started);
+    let worker = Worker::start(&config, options("one"), move |_| {
+        signal.notify_one();
+        std::future::pending()
+    });
+    within(started.notified()).await;
+    // Asked for while it runs: the job that was cut off finds itself overtaken when it is rescued.
+    let Enqueued::New(second) = producer.enqueue(job).await.unwrap() else { panic!("a started job is pending") };
+    worker.task.abort();
+    let (seen, mut ran) = mpsc::unbounded_channel();
+    let other = Worker::start(&config, options("two"), move |envelope| {
+        seen.send(envelope.id).unwrap();
+        async { Outcome::Done }
+    });
+    let lease = options("two").lease;
+    assert_eq!(timeout(lease / 2, ran.recv()).await.expect("long before a lease ends"), Some(second));
+    eventually(async || producer.is_idle().await.unwrap()).await;
+    other.stop().await;
+    assert_eq!(keys(&config).await, [format!("{}:{{bulk}}:s", config.prefix)]);
+}
+
+#[tokio::test]
+async fn copies_whose_claims_lapsed_while_no_worker_was_there_run_once() {
+    let (config, producer) = producer().await;
+    let job = Job::Backfill { instance: InstanceId::generate(), projects: Vec::new(), since: None };
+    let claims = async || keys(&config).await.into_iter().filter(|key| key.contains(":unique:")).collect::<Vec<_>>();
+    for _ in 0..3 {
+        assert!(matches!(producer.enqueue(job.clone()).await.unwrap(), Enqueued::New(_)));
+        redis::cmd("DEL").arg(claims().await).query_async::<()>(&mut raw(&config).await).await.unwrap();
+    }
+    let runs = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&runs);
+    let worker = Worker::start(&config, options("w"), move |_| {
+        seen.fetch_add(1, Ordering::SeqCst);
+        async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            Outcome::Done
+        }
+    });
+    eventually(async || producer.is_idle().await.unwrap()).await;
+    worker.stop().await;
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+}

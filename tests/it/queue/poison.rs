@@ -117,7 +117,8 @@ async fn poison_does_not_take_its_neighbours_to_the_grave() {
 #[tokio::test]
 async fn a_job_that_panics_fails_four_times_and_takes_nobody_along() {
     let (config, producer) = producer().await;
-    let backend = StreamBackend::new(&config, options("w")).unwrap();
+    let (sender, mut buried) = mpsc::unbounded_channel();
+    let backend = StreamBackend::new(&config, BackendOptions { buried: Some(sender), ..options("w") }).unwrap();
     let context = WorkerContext::new("w");
     let run = |envelope: Envelope| async move {
         assert!(matches!(envelope.job, Job::BackfillProject { .. }), "a bug in the handler");
@@ -131,6 +132,8 @@ async fn a_job_that_panics_fails_four_times_and_takes_nobody_along() {
     assert_eq!(letter.reason, "failed 4 times");
     let envelope = letter.envelope.unwrap();
     assert!(envelope.last_error.unwrap().contains("a bug in the handler"), "the panic's words are kept");
+    let told = within(buried.recv()).await.unwrap();
+    assert_eq!((told.envelope.id, told.reason.as_str()), (envelope.id, "failed 4 times"));
     assert!(!task.is_finished());
     context.stop().unwrap();
     within(task).await.unwrap().unwrap();

@@ -18,13 +18,16 @@ use crate::{
 /// How long an order waits before it looks again whether its instance is still at rest.
 const AT_REST: Duration = Duration::from_secs(60);
 
-/// How long an order waits for the end of a chain that an earlier one left.
+/// How long an order waits before it looks again whether a chain that an earlier one left has ended: longer each time.
 const EARLIER: Duration = Duration::from_secs(1);
+const LONGEST: u32 = 30;
 
 /// What an operator asked for.
 pub(crate) struct Order<'a> {
     /// Names the whole run. It is the job's own id, so that a job delivered twice plans the same run twice.
     pub(crate) run: JobId,
+    /// How often it waited already.
+    pub(crate) looks: u32,
     /// Only these projects; empty means all.
     pub(crate) projects: &'a [ProjectKey],
     /// Only issues created on or after this day.
@@ -53,7 +56,7 @@ pub(crate) async fn run(ctx: &Context, instance: InstanceId, order: Order<'_>) -
     if asked.iter().any(|asked| matches!(asked, Enqueued::Already { .. })) {
         // Ours, if we were here before; or the last of an earlier run's, which ends as soon as it sees that this one took its
         // place, and then nobody would go on.
-        return Ok(Outcome::Snooze(EARLIER));
+        return Ok(Outcome::Snooze(EARLIER * (order.looks + 1).min(LONGEST)));
     }
     tracing::info!(projects = begun, "the backfill begins");
     Ok(Outcome::Done)

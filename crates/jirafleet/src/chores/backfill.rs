@@ -1,5 +1,6 @@
-//! `jirafleet backfill INSTANCE [--project KEY].. [--since DATE] [--follow]`.
+//! `jirafleet backfill INSTANCE [--project KEY].. [--since DATE] [--follow] | --cancel`.
 
+mod call_off;
 mod follow;
 mod progress;
 
@@ -21,6 +22,7 @@ use crate::{
     serve,
     wire_up::House,
 };
+pub(super) use call_off::with_job as call_off_with_job;
 use follow::Following;
 
 #[derive(ClapArgs)]
@@ -36,6 +38,9 @@ pub(crate) struct Args {
     /// Watch until it ends, also one that is under way already. Ctrl-C stops watching, not the backfill.
     #[arg(long)]
     follow: bool,
+    /// Call off what is unfinished, also what was interrupted. What it brought stays; the next one begins anew.
+    #[arg(long, conflicts_with_all = ["projects", "since", "follow"])]
+    cancel: bool,
     #[command(flatten)]
     surroundings: Surroundings,
 }
@@ -64,6 +69,9 @@ async fn ask(args: Args, watched: &OnceCell<Instance>) -> Result<(), Failed> {
     let projects: Vec<ProjectKey> = args.projects.iter().map(|key| key.parse()).collect::<Result<_, _>>()?;
     let house = House::open(&args.surroundings.resolve()?, 2).await?;
     let instance = instance::find(&house, &args.instance).await?;
+    if args.cancel {
+        return call_off::unfinished(&house, &instance).await;
+    }
     instance::must_not_rest(&house, &instance).await?;
     check_projects(&house, &instance, &projects).await?;
     let following = if args.follow { Some(Following::prepare(&house, &instance).await?) } else { None };
@@ -155,7 +163,7 @@ fn in_the_way(instance: &Instance, since: DateTime<Utc>) -> Failed {
     let since = since.format("%Y-%m-%d %H:%M UTC");
     let sentence = format!(
         "a backfill of {0} that was begun {since} is unfinished, and only one can be at a time: see it through by \
-         `jirafleet backfill {0} --follow` without --project and --since, then ask again",
+         `jirafleet backfill {0} --follow` without --project and --since, or call it off by --cancel, then ask again",
         instance.name
     );
     Failed::new(exit::CONFLICT, sentence)

@@ -7,7 +7,7 @@ use domain::InstanceId;
 use queue::{Cancelled, Enqueued, Envelope, Error, FLEET, Finished, Job, JobId, JobState, Listed, QueueName};
 use serde::Serialize;
 
-use super::{dead, instance, told::of_job};
+use super::{backfill::call_off_with_job, dead, instance, told::of_job};
 use crate::{
     choices,
     config::Surroundings,
@@ -252,7 +252,10 @@ async fn discard(house: &House, ids: Vec<JobId>, consent: Consent) -> Result<(),
         return Ok(());
     }
     each(ids, async |id| {
-        let discarded = async { Ok(house.producer.discard_job(id).await.map(drop)?) };
+        let discarded = async {
+            let job = house.producer.discard_job(id).await?;
+            call_off_with_job(house, job.envelope.as_ref()).await
+        };
         of_job(house, id, "jobs.discard", discarded).await?;
         say!("{id} is discarded");
         Ok(())
@@ -261,7 +264,11 @@ async fn discard(house: &House, ids: Vec<JobId>, consent: Consent) -> Result<(),
 }
 
 async fn cancel(house: &House, id: JobId) -> Result<(), Failed> {
-    match house.producer.cancel(id).await? {
+    let cancelled = house.producer.cancel(id).await?;
+    if let Cancelled::Removed(job) | Cancelled::Told(job) = &cancelled {
+        call_off_with_job(house, job.envelope.as_ref()).await?;
+    }
+    match cancelled {
         Cancelled::Removed(job) => say!("{id} is cancelled; it was {} in {}", job.state, job.queue),
         Cancelled::Told(job) => {
             let who = job.worker.as_deref().unwrap_or("whoever takes it");

@@ -79,9 +79,10 @@ impl Acker {
     }
 
     async fn finish(&mut self, batch: &[Finish]) {
-        match self.line.insist::<Vec<String>>(&tell(&self.shared, batch)).await {
+        match self.line.insist::<Vec<String>>(|| tell(&self.shared, batch)).await {
             Ok(late) => {
-                self.applied(batch, &late);
+                // What was applied at the first time comes too late at the second.
+                self.applied(batch, if late.is_first { &late.told } else { &[] });
                 self.remember(batch).await;
             }
             Err(error) if batch.len() == 1 => {

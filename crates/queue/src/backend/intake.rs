@@ -95,6 +95,9 @@ impl Shared {
             "a job went to the dead letters unrun"
         );
         let decoded = Decoded::read(&body);
+        if let Decoded::Known(envelope) = &decoded {
+            self.buries(envelope, &reason);
+        }
         let verb = Verb::Dead { body, reason, deliveries };
         if let Decoded::Known(envelope) = decoded {
             metric::settled(queue, envelope.job.kind(), "dead");

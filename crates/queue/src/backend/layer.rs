@@ -178,6 +178,7 @@ impl Run {
     fn dead(&self, envelope: &Envelope, reason: String) -> (Settled, Verb) {
         let kind = envelope.job.kind();
         tracing::error!(error.code = "queue.dead_letter", job.id = %envelope.id, job.kind = kind, reason, "a job went to the dead letters");
+        self.shared.buries(envelope, &reason);
         let verb = Verb::Dead { body: envelope.bytes(), reason, deliveries: self.held.deliveries };
         (Settled::Dead, verb)
     }

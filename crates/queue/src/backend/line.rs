@@ -24,6 +24,13 @@ impl Request {
     }
 }
 
+/// What Redis said at last.
+pub(super) struct Answer<T> {
+    pub(super) told: T,
+    /// Whether it was asked once: else it may have done already what it was asked for, and the answer got lost.
+    pub(super) is_first: bool,
+}
+
 pub(super) struct Line {
     shared: Arc<Shared>,
     response: Duration,
@@ -50,19 +57,22 @@ impl Line {
         Ok(connection)
     }
 
-    /// Asks until Redis answers. An error is returned only when asking again cannot help.
-    pub(super) async fn insist<T: FromRedisValue>(&mut self, request: &Request) -> RedisResult<T> {
+    /// Asks until Redis answers; the question is put anew each time, since much may have happened meanwhile. An error is
+    /// returned only when asking again cannot help.
+    pub(super) async fn insist<T: FromRedisValue>(&mut self, request: impl Fn() -> Request) -> RedisResult<Answer<T>> {
+        let mut is_first = true;
         loop {
             let answer = match self.get().await {
-                Ok(mut connection) => request.send(&mut connection).await,
+                Ok(mut connection) => request().send(&mut connection).await,
                 Err(error) => Err(error),
             };
             match answer {
-                Ok(answer) => {
+                Ok(told) => {
                     self.works();
-                    return Ok(answer);
+                    return Ok(Answer { told, is_first });
                 }
                 Err(error) if connection::is_passing(&error) && !self.shared.closed.is_cancelled() => {
+                    is_first = false;
                     self.broke(&error).await;
                 }
                 Err(error) => return Err(error),

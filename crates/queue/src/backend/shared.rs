@@ -13,9 +13,9 @@ use futures::task::AtomicWaker;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::BackendOptions;
+use super::{BackendOptions, Buried};
 use crate::{
-    Config, Error,
+    Config, Envelope, Error,
     connection::{self, Connector, Outage},
     delivery::{self, Finish, Held, Message, Start, Verb},
     keys::Keys,
@@ -256,9 +256,9 @@ impl Shared {
         self.finish(Finish::of(held, Verb::Back { deliveries: held.deliveries - 1 }));
     }
 
-    /// What leases must be renewed for.
+    /// What leases must be renewed for: not for what was given back, or a renewal on another connection would undo that.
     pub(super) fn leases(&self) -> Vec<Arc<Held>> {
-        self.state().held.values().cloned().collect()
+        self.state().held.values().filter(|held| !held.is_returning()).cloned().collect()
     }
 
     pub(super) fn holds(&self, entry: &str) -> bool {
@@ -293,6 +293,13 @@ impl Shared {
 
     pub(super) fn finish(&self, finish: Finish) {
         self.send(Message::Finish(finish));
+    }
+
+    /// A job goes to the dead letters.
+    pub(super) fn buries(&self, envelope: &Envelope, reason: &str) {
+        if let Some(buried) = &self.options.buried {
+            let _ = buried.send(Buried { envelope: envelope.clone(), reason: reason.to_owned() });
+        }
     }
 
     /// After the starter ended, nobody listens: the lease runs out and the job is rescued.

@@ -68,9 +68,9 @@ impl Starter {
     }
 
     async fn start_all(&mut self, starts: Vec<Arc<Held>>) {
-        let refusals = self.line.insist::<Vec<(usize, String)>>(&Request::Script(ask(&self.shared, &starts))).await;
-        match refusals {
-            Ok(refusals) => self.judge_all(starts, &refusals).await,
+        let ask = || Request::Script(ask(&self.shared, &starts));
+        match self.line.insist::<Vec<(usize, String)>>(ask).await {
+            Ok(refusals) => self.judge_all(starts, &refusals.told).await,
             Err(error) => {
                 tracing::error!(error.code = "queue.refused", %error, "Redis refused to start jobs; they are given back");
                 for held in starts {
@@ -124,8 +124,8 @@ impl Starter {
 
     /// The jobs of paused instances wait elsewhere, so that they cost nobody a slot.
     async fn park_all(&mut self, parked: &[Arc<Held>]) {
-        let counted = self.line.insist::<u64>(&Request::Script(parking::park(&self.shared, parked))).await;
-        if let Err(error) = counted {
+        let park = || Request::Script(parking::park(&self.shared, parked));
+        if let Err(error) = self.line.insist::<u64>(park).await {
             // Their leases run out and they are asked for again: late, not lost.
             tracing::error!(error.code = "queue.refused", %error, "Redis refused to park jobs of a paused instance");
         }

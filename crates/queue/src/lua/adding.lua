@@ -27,7 +27,7 @@ local function ask(body, k, claim, life, delay, most)
   local first = k > 0 and redis.call('GET', KEYS[k])
   if first then
     if string.sub(first, 1, 36) == string.sub(claim, 1, 36) then
-      return '' -- the same request, sent again after a broken connection
+      return '' -- the same request, sent again after a broken connection; one that started meanwhile is there twice then
     end
     return first
   end

@@ -5,7 +5,7 @@
 --   keys and lines as the records say.
 -- ARGV: group, consumer, lease in ms, dead letters kept, how many of mode 'p' ended well, how many of mode 'u' after these,
 --   how many runs of lines, the length of each; the entries of what ended well, its jobs; then records of 10, of 5 for the
---   verbs done, drop and cancel: verb, entry, job id, mode ('-' none, 'p', 'u'), index of the unique key (its line follows),
+--   verbs drop and cancel: verb, entry, job id, mode ('-' none, 'p', 'u'), index of the unique key (its line follows),
 --   a, b, c, d, e
 -- Answers the entries whose outcome came too late.
 local stream, group, me, lease = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
@@ -37,37 +37,37 @@ local function remove(entry, line)
   count(redis.call('XDEL', stream, entry), line)
 end
 
+-- Gives back the mark of a run, if it is this job's: also of one that was let start and did not.
+local function unmark(job, mode, k)
+  local mark = mode == 'p' and redis.call('HGET', runs, KEYS[k])
+  if mark and string.sub(mark, 1, 36) == job then
+    redis.call('HDEL', runs, KEYS[k])
+  end
+end
+
 -- Gives back what the job holds; never what another job holds.
 local function release(job, mode, k)
   if mode == 'u' and holder(KEYS[k]) == job then
     redis.call('DEL', KEYS[k])
-  elseif mode == 'p' then
-    local mark = redis.call('HGET', runs, KEYS[k])
-    if mark and string.sub(mark, 1, 36) == job then
-      redis.call('HDEL', runs, KEYS[k])
-    end
   end
+  unmark(job, mode, k)
 end
 
 local verbs = {}
 
--- A late "done" of a former owner is still true, so nobody is asked who holds the entry.
-function verbs.done(entry, job, mode, k)
-  go(entry, mode, k)
-  release(job, mode, k)
-end
-
 -- It was called off, before it started or while it ran.
 function verbs.cancel(entry, job, mode, k)
-  verbs.done(entry, job, mode, k)
+  go(entry, mode, k)
+  release(job, mode, k)
   if mode == 'p' and holder(KEYS[k]) == job then
     redis.call('DEL', KEYS[k])
   end
 end
 
--- It did not run and holds nothing.
-function verbs.drop(entry, _, mode, k)
+-- It was overtaken: the claim is another's.
+function verbs.drop(entry, job, mode, k)
   go(entry, mode, k)
+  unmark(job, mode, k)
 end
 
 -- a: body, b: claim, c: life of the claim in ms, d: mode, e: index of the unique key of the job that follows
@@ -145,8 +145,9 @@ function verbs.dead(entry, job, mode, k, body, reason, deliveries)
 end
 
 -- Due for anybody's next rescue, at the head of the line. a: deliveries counted so far
-function verbs.back(entry, _, _, _, deliveries)
+function verbs.back(entry, job, mode, k, deliveries)
   if owned(stream, group, me, entry) then
+    unmark(job, mode, k)
     redis.call('XCLAIM', stream, group, me, 0, entry, 'IDLE', lease + 1, 'RETRYCOUNT', deliveries, 'JUSTID')
   end
 end
@@ -154,7 +155,7 @@ end
 -- What was called off is neither put off nor followed by a next page, even when that reached its run too late.
 local ends = { next = true, later = true, wait = true }
 local is_called_off = redis.call('EXISTS', cancelled) == 1
-local short = { done = true, drop = true, cancel = true }
+local short = { drop = true, cancel = true }
 -- Good ends are most of all: what they hold is looked at and given back by one command each, not one per job.
 local pending, unfinished, lengths = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local good, i = pending + unfinished, 8 + lengths

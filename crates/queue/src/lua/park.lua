@@ -1,4 +1,6 @@
 -- Puts deliveries of paused instances aside, each request once; in one step, so that a job is never in two places or none.
+-- Nobody renews claims meanwhile, so a long pause outlives them and the same is asked for again: the later job takes the
+-- place of the earlier one, with its claim.
 -- KEYS: stream, paused, parked, shares, then per delivery its unique key and the parked jobs of its instance.
 -- ARGV: group, consumer, then per delivery entry, job id, instance, body, claim ('': it has none), life of the
 -- claim in ms.
@@ -14,10 +16,14 @@ for i = 3, #ARGV, 6 do
     local is_overtaken = first and first ~= job
     if not is_still and not is_overtaken then
       redis.call('XADD', stream, '*', 'e', body) -- resumed at this very moment
-    elseif not is_overtaken and redis.call('HSETNX', jobs, unique, body) == 1 then
+    elseif not is_overtaken then
+      local is_new = redis.call('HSET', jobs, unique, body) == 1
       redis.call('ZADD', parked, ends == 0 and '+inf' or ends, instance)
       if claim ~= '' then
         redis.call('SET', unique, claim, 'PX', life)
+        if not is_new then
+          freed(KEYS[4], instance, 1)
+        end
       end
       count = count + 1
     elseif claim ~= '' then

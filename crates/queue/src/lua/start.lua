@@ -11,17 +11,16 @@ local answer, begun, marks = {}, {}, {}
 local controlled = redis.call('EXISTS', paused, cancelled) > 0
 local halted = controlled and is_paused(paused, '*')
 local trusted = ARGV[5] == '1'
--- One look at all of them. One that is changed below is seen as it was: its copies in the same batch are overtaken by it,
--- or find its mark.
+-- One look at all of them. What is changed below is remembered beside, for copies in the same batch.
 local claims = redis.call('MGET', unpack(KEYS, 5))
 local running = redis.call('HMGET', runs, unpack(KEYS, 5))
 local now = now_ms()
 local till = string.format('%.0f', now + lease)
-local marked = {}
+local marked, taken = {}, {}
 for k = 1, count do
   local mode, about, unique = string.byte(modes, k), ARGV[6 + count + k], KEYS[4 + k]
   local job = string.sub(about, 1, 36)
-  local first = mode ~= 45 and claims[k] and string.sub(claims[k], 1, 36)
+  local first = mode ~= 45 and (taken[unique] or claims[k] and string.sub(claims[k], 1, 36))
   local verdict
   if not trusted and not owned(stream, ARGV[1], ARGV[2], ARGV[6 + k]) then
     verdict = 'lost'
@@ -35,6 +34,7 @@ for k = 1, count do
     verdict = 'parked'
   elseif mode == 117 then
     redis.call('SET', unique, string.sub(about, 73), 'PX', ARGV[4])
+    taken[unique] = job
   elseif mode == 112 then
     -- Seldom anybody's; perhaps our own, from a delivery that was lost.
     local other = marked[unique] or running[k]

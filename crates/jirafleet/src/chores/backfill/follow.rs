@@ -64,8 +64,14 @@ impl<'a> Following<'a> {
     }
 
     fn must_have_succeeded(&self, rows: &[BackfillRow]) -> Result<(), Failed> {
+        let name = &self.instance.name;
+        if let Some(row) = rows.iter().find(|row| row.was_cancelled()) {
+            let sentence =
+                format!("the backfill of {name} was called off at {}; what it brought stays", row.project_key);
+            return Err(Failed::new(exit::FAILURE, sentence));
+        }
         let Some(row) = rows.iter().find(|row| row.has_failed()) else { return Ok(()) };
-        let (name, why) = (&self.instance.name, row.reason.as_deref().unwrap_or("no reason was kept"));
+        let why = row.reason.as_deref().unwrap_or("no reason was kept");
         let sentence = format!(
             "the backfill of {name} was given up at {}: {}. Next: put that right, then jirafleet backfill {name} --follow",
             row.project_key,
