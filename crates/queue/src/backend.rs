@@ -51,6 +51,8 @@ pub struct BackendOptions {
     /// Jobs at a time. The backend keeps to it: no concurrency layer is needed, and a smaller one would only idle slots.
     pub slots: usize,
     /// Jobs held beside the running ones, so that a slot is never idle for a round trip. They wait for rescue after a crash.
+    /// More than slots are for jobs of less than a millisecond: as many as are more are let start ahead of their slots, so that
+    /// one question is for many of them; a pause that comes in between no longer holds those up.
     pub prefetch: usize,
     /// After how long without a sign of life a job is somebody else's. Renewed every third of it.
     pub lease: Duration,
@@ -77,6 +79,11 @@ impl BackendOptions {
         let (lease, max_deliveries, backoff) = (Duration::from_secs(30), 5, Backoff::default());
         let (consumer, prefetch) = (consumer.into(), slots / 4);
         Self { queue, consumer, slots, prefetch, lease, max_deliveries, backoff, buried: None }
+    }
+
+    /// Jobs at a time that were let start, or run.
+    fn begun(&self) -> usize {
+        self.slots.max(self.prefetch)
     }
 }
 

@@ -9,13 +9,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use queue::{BackendOptions, Enqueued, Outcome, QueueName};
+use queue::{BackendOptions, Enqueued, Envelope, Outcome, QueueName};
 use tokio::{
     sync::{Notify, mpsc},
     time::timeout,
 };
 
-use super::{Doomed, Worker, directory, eventually, options, producer, raw, within};
+use super::{Doomed, Worker, directory, eventually, keys, options, producer, raw, within};
 
 #[tokio::test]
 async fn a_killed_workers_jobs_are_rescued_after_the_lease() {
@@ -216,4 +216,38 @@ async fn a_late_failure_of_a_former_owner_changes_nothing() {
     worker.stop().await;
     let depth = producer.depth(QueueName::Bulk).await.unwrap();
     assert_eq!((depth.running, depth.delayed, depth.dead), (1, 0, 0), "the rescuer has it, and only the rescuer");
+}
+
+/// More prefetched than slots: they are let start ahead, run no more at a time, and go back when the worker stops.
+#[tokio::test]
+async fn what_is_let_start_ahead_waits_for_its_slot_and_goes_back_at_a_stop() {
+    const JOBS: usize = 60;
+    let (config, producer) = producer().await;
+    producer.enqueue_all((0..JOBS).map(|_| directory()).collect()).await.unwrap();
+    let (seen, mut ran) = mpsc::unbounded_channel();
+    let at_work = Arc::new(AtomicUsize::new(0));
+    let handler = move |envelope: Envelope| {
+        let (seen, at_work) = (seen.clone(), Arc::clone(&at_work));
+        async move {
+            assert!(at_work.fetch_add(1, Ordering::SeqCst) < 2, "two slots");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            at_work.fetch_sub(1, Ordering::SeqCst);
+            seen.send(envelope.id).unwrap();
+            Outcome::Done
+        }
+    };
+    let few = |name| BackendOptions { slots: 2, prefetch: 16, ..options(name) };
+    let worker = Worker::start(&config, few("one"), handler.clone());
+    let mut done = HashSet::new();
+    while done.len() < 10 {
+        assert!(done.insert(within(ran.recv()).await.unwrap()));
+    }
+    worker.stop().await;
+    let other = Worker::start(&config, few("two"), handler);
+    while done.len() < JOBS {
+        assert!(done.insert(within(ran.recv()).await.unwrap()), "none runs twice");
+    }
+    eventually(async || producer.is_idle().await.unwrap()).await;
+    other.stop().await;
+    assert_eq!(keys(&config).await, [format!("{}:{{bulk}}:s", config.prefix)]);
 }

@@ -65,11 +65,16 @@ struct State {
     ready: VecDeque<Arc<Held>>,
     /// Asked whether they may run.
     starting: usize,
-    /// Slots taken: starting, ready, or running.
+    /// Starting, ready, or running.
     busy: usize,
 }
 
 impl State {
+    /// Slots taken.
+    fn running(&self) -> usize {
+        self.busy.saturating_sub(self.starting + self.ready.len())
+    }
+
     /// An entry that is held already was claimed by two of our own pumps at once.
     fn keep(&mut self, held: Held, put: fn(&mut VecDeque<Arc<Held>>, Arc<Held>)) {
         let held = Arc::new(held);
@@ -116,20 +121,20 @@ impl Shared {
             return None;
         }
         let mut state = self.state();
-        if state.busy < self.options.slots && !state.buffer.is_empty() {
+        if state.busy < self.options.begun() && !state.buffer.is_empty() {
             self.start_some(&mut state);
         }
-        let next = state.ready.pop_front();
+        let next = if state.running() < self.options.slots { state.ready.pop_front() } else { None };
         if self.is_low(&state) {
             self.demand.notify_one();
         }
         next
     }
 
-    /// Takes the free slots for what waits.
+    /// Lets start what waits, as far as there are slots.
     fn start_some(&self, state: &mut State) {
         let now = Instant::now();
-        while state.busy < self.options.slots {
+        while state.busy < self.options.begun() {
             let Some(held) = state.buffer.pop_front() else { break };
             state.busy += 1;
             if held.may_start(now) {
@@ -156,7 +161,8 @@ impl Shared {
 
     /// Whether it is worth a round trip to fetch more: early enough that the next ones are here before these are used up.
     fn is_low(&self, state: &State) -> bool {
-        state.arriving + state.buffer.len() <= self.options.prefetch * 3 / 4
+        let ahead = state.busy.saturating_sub(self.options.slots);
+        ahead + state.arriving + state.buffer.len() <= self.options.prefetch * 3 / 4
     }
 
     /// So many were fetched and come to `buffer` soon; answers how many are on that way.
@@ -225,7 +231,7 @@ impl Shared {
         for finish in finished {
             state.held.remove(&finish.entry);
         }
-        metric::running(self.options.queue, state.busy);
+        metric::running(self.options.queue, state.busy.min(self.options.slots));
     }
 
     pub(super) fn leave_slot(&self) {
@@ -237,8 +243,7 @@ impl Shared {
 
     /// Jobs that run right now. Those that were only asked for do not count: Redis may not answer.
     pub(super) fn running(&self) -> usize {
-        let state = self.state();
-        state.busy.saturating_sub(state.starting + state.ready.len())
+        self.state().running()
     }
 
     /// Gives back everything that did not start.
