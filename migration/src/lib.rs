@@ -19,6 +19,7 @@ mod m0011_census;
 mod m0012_webhooks;
 mod m0013_idempotency;
 mod m0014_policies;
+mod m0015_checks;
 mod roles;
 mod session;
 mod tables;
@@ -122,6 +123,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0012_webhooks::Migration),
             Box::new(m0013_idempotency::Migration),
             Box::new(m0014_policies::Migration),
+            Box::new(m0015_checks::Migration),
         ]
     }
 }

@@ -12,21 +12,25 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        compare_with(manager, "(SELECT mirror.current_tenant())").await
+        let current = "(SELECT mirror.current_tenant())";
+        compare(manager, current, current).await
     }
 }
 
-/// What a later step that makes a table of tenants calls after [`protect`](crate::tables::protect).
-pub(crate) async fn plainly(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
-    compare_with(manager, "nullif(current_setting('app.current_tenant_id', true), '')::uuid").await
-}
+/// Whom the transaction is for.
+pub(crate) const OWN: &str = "nullif(current_setting('app.current_tenant_id', true), '')::uuid";
 
-/// Has every policy of tenants compare with `current`.
+/// Has every policy of tenants compare with the setting itself.
 ///
 /// The sub-select was planned with each question, and the function in it parsed: a fifth of what reading an issue by its key
 /// takes. Where a question names its tenant, the planner asks the plain expression once, before it reads a row; elsewhere it
 /// goes into the index that the tenant leads.
-async fn compare_with(manager: &SchemaManager<'_>, current: &str) -> Result<(), DbErr> {
+pub(crate) async fn plainly(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    compare(manager, OWN, OWN).await
+}
+
+/// Has every policy of tenants compare what is read with `shown`, and what is written with `taken`.
+pub(crate) async fn compare(manager: &SchemaManager<'_>, shown: &str, taken: &str) -> Result<(), DbErr> {
     let sql = format!(
         "DO $do$
         DECLARE t record;
@@ -37,8 +41,8 @@ async fn compare_with(manager: &SchemaManager<'_>, current: &str) -> Result<(), 
                 WHERE p.polname = 'own_tenant' AND c.relnamespace = 'mirror'::regnamespace
                 ORDER BY 1
             LOOP
-                EXECUTE format('ALTER POLICY own_tenant ON mirror.%1$I USING (%2$I = %3$s) WITH CHECK (%2$I = %3$s)',
-                    t.name, t.tenant, $current${current}$current$);
+                EXECUTE format('ALTER POLICY own_tenant ON mirror.%1$I USING (%2$I = %3$s) WITH CHECK (%2$I = %4$s)',
+                    t.name, t.tenant, $shown${shown}$shown$, $taken${taken}$taken$);
             END LOOP;
         END $do$"
     );

@@ -6,7 +6,7 @@ use crate::roles::APP;
 
 /// Row security, also for the owner, and the processes' rights. `tenant` is the column that says whose a row is.
 ///
-/// The sub-select is how policies were written up to `m0014_policies`, whose `plainly` a later step calls after this.
+/// The sub-select is how policies were written up to `m0014_policies`; a later step calls `m0015_checks::once` after this.
 pub(crate) async fn protect(manager: &SchemaManager<'_>, table: &str, tenant: &str) -> Result<(), DbErr> {
     let sql = format!(
         "ALTER TABLE mirror.{table} ENABLE ROW LEVEL SECURITY;

@@ -158,7 +158,7 @@ async fn nothing_is_destroyed_unasked() {
     let mut owner = Cli::of(&fleet, "consent-owner");
     owner.database_url = fleet.database.owner_url.clone();
     let text = owner.fails(2, &["migrate", "down"]).await;
-    assert!(text.contains("1 steps") && text.contains("m0014"), "{text}");
+    assert!(text.contains("1 steps") && text.contains("m0015"), "{text}");
     let up = owner.run(&["migrate", "up", "--dry-run"]).await;
     assert!(said(&up).contains("0 steps would be applied"), "{}", said(&up));
 }

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The newest step of the schema that this program relies on.
-pub const SCHEMA: &str = "m0014_policies";
+pub const SCHEMA: &str = "m0015_checks";
 
 /// How long to wait for a connection before telling that all are busy.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);

@@ -26,8 +26,9 @@ WITH tables AS (
     UNION ALL SELECT relname, 'has no policy of its tenant' FROM tables t WHERE NOT EXISTS (
         SELECT FROM policies p WHERE p.polrelid = t.oid AND p.for_processes AND p.polcmd = '*')
     UNION ALL SELECT t.relname, 'has a policy that is not of its tenant' FROM tables t JOIN policies p ON p.polrelid = t.oid
-        CROSS JOIN LATERAL (SELECT format('(%s = (NULLIF(current_setting(''app.current_tenant_id''::text, true), ''''::text))::uuid)', t.tenant) AS own) o
-        WHERE p.for_processes AND (p.shows IS DISTINCT FROM o.own OR p.takes IS DISTINCT FROM o.own)
+        CROSS JOIN LATERAL (SELECT format('(%s = (NULLIF(current_setting(''app.current_tenant_id''::text, true), ''''::text))::uuid)', t.tenant) AS own,
+            format('(%s = ( SELECT (NULLIF(current_setting(''app.current_tenant_id''::text, true), ''''::text))::uuid AS \"nullif\"))', t.tenant) AS once) o
+        WHERE p.for_processes AND (p.shows IS DISTINCT FROM o.own OR p.takes IS DISTINCT FROM o.once)
     UNION ALL SELECT t.relname, 'has a foreign key without the tenant: ' || k.conname
         FROM tables t JOIN pg_constraint k ON k.conrelid = t.oid AND k.contype = 'f'
         JOIN tables parent ON parent.oid = k.confrelid
