@@ -6,10 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// After so many seconds a measurement weighs half.
+/// After so many seconds a measurement weighs half; earlier while it has been watched for less than three times that long,
+/// because it begins slower than it goes on.
 const HALF_LIFE_S: f64 = 15.0;
-/// The shortest measurement: issues come by hundreds.
+/// The shortest measurement, since issues come by hundreds; and in the first seconds.
 const SPAN: Duration = Duration::from_secs(2);
+const FIRST_SPAN: Duration = Duration::from_millis(500);
 /// How long it must have been watched before it is believed.
 const WATCHED: Duration = Duration::from_secs(6);
 /// How far measurements may lie apart, as a share of their mean, to be believed.
@@ -50,12 +52,12 @@ impl Pace {
         if synced == self.first.1 {
             (self.first, self.last) = (self.now, self.now);
         }
-        let took = at - self.last.0;
-        if took < SPAN {
+        let (took, watched) = (at - self.last.0, at - self.first.0);
+        if took < (watched / 6).clamp(FIRST_SPAN, SPAN) {
             return;
         }
         let rate = per_second(self.last, self.now);
-        let kept = 0.5_f64.powf(took.as_secs_f64() / HALF_LIFE_S);
+        let kept = 0.5_f64.powf(took.as_secs_f64() / HALF_LIFE_S.min(watched.as_secs_f64() / 3.0));
         let add = |old: f64, new: f64| old * kept + new * (1.0 - kept);
         (self.weight, self.sum) = (add(self.weight, 1.0), add(self.sum, rate));
         self.squares = add(self.squares, rate * rate);
@@ -133,6 +135,13 @@ mod tests {
         let slower = watched(120, |half| if half <= 120 { 10 } else { 2 });
         assert!((slower.per_second() - 200.0).abs() < 60.0, "{slower:?}");
         assert_eq!(watched(20, |_| 0).left(1_000), None);
+    }
+
+    #[test]
+    fn a_slow_beginning_is_soon_forgotten() {
+        let warming_up = |half| if half <= 2 { 5 } else { 10 };
+        let pace = watched(4, warming_up).per_second();
+        assert!((1_000.0 / pace - 1.0).abs() < 0.2, "{pace}");
     }
 
     #[test]
