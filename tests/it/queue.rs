@@ -13,7 +13,7 @@ mod touched;
 mod traps;
 pub(crate) mod trouble;
 
-use std::{path::Path, process::Stdio, time::Duration};
+use std::{path::Path, process::Stdio, sync::Arc, time::Duration};
 
 use apalis_core::{
     error::WorkerError,
@@ -22,7 +22,7 @@ use apalis_core::{
 use domain::InstanceId;
 use queue::{BackendOptions, Backoff, Config, Envelope, Job, Outcome, Producer, QueueName, StreamBackend};
 use tests::queue_config;
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::{sync::Notify, task::JoinHandle, time::timeout};
 
 struct Worker {
     context: WorkerContext,
@@ -117,6 +117,18 @@ impl Drop for OwnRedis {
         self.kill();
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+/// A worker that has started its only job, which does not end.
+async fn stuck(config: &Config, name: &str) -> Worker {
+    let started = Arc::new(Notify::new());
+    let signal = Arc::clone(&started);
+    let worker = Worker::start(config, options(name), move |_| {
+        signal.notify_one();
+        std::future::pending()
+    });
+    within(started.notified()).await;
+    worker
 }
 
 async fn producer() -> (Config, Producer) {

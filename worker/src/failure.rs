@@ -40,7 +40,7 @@ pub(crate) async fn outcome(ctx: &Context, envelope: &Envelope, failure: Failure
 }
 
 /// Writes down what the dead jobs leave undone, until nobody sends any more.
-pub(crate) async fn remember_all(ctx: Arc<Context>, mut buried: mpsc::UnboundedReceiver<Buried>) {
+pub(crate) async fn remember_all(ctx: Arc<Context>, mut buried: mpsc::Receiver<Buried>) {
     while let Some(Buried { envelope, reason }) = buried.recv().await {
         let reason = match &envelope.last_error {
             Some(error) if *error != reason => format!("{reason}: {error}"),

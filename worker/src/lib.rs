@@ -86,6 +86,9 @@ pub enum Error {
     Ended(String),
 }
 
+/// Dead jobs that wait until it is written down what they leave undone. One that finds no room is asked for by the next poll
+/// and dies once more.
+const LETTERS: usize = 1_000;
 /// How long what died last may take to be written down.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -93,7 +96,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 pub async fn run(worker: Worker, shutdown: CancellationToken) -> Result<(), Error> {
     let Worker { store, producer, queues, clients, options } = worker;
     let context = Arc::new(Context::new(store, producer, clients, &options));
-    let (buried, letters) = mpsc::unbounded_channel();
+    let (buried, letters) = mpsc::channel(LETTERS);
     for &(queue, slots) in &options.slots {
         StreamBackend::new(&queues, backend_options(&options, queue, slots))?;
     }

@@ -60,8 +60,8 @@ pub struct BackendOptions {
     pub max_deliveries: u32,
     /// How long failed jobs wait.
     pub backoff: Backoff,
-    /// Told of every readable job that goes to the dead letters from here.
-    pub buried: Option<mpsc::UnboundedSender<Buried>>,
+    /// Told of every readable job that goes to the dead letters from here, while there is room: nobody waits for whoever listens.
+    pub buried: Option<mpsc::Sender<Buried>>,
 }
 
 /// A job that went to the dead letters.

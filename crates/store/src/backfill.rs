@@ -154,26 +154,28 @@ impl TenantStore {
         tx.commit().await
     }
 
-    /// Ends a run, of one project or of all, because somebody called it off, also one that was interrupted. Whoever works at
-    /// it is overtaken; what it brought so far stays.
+    /// Ends what is unfinished of an instance, or only of a project or a run, because somebody called it off, also what was
+    /// interrupted; answers of which projects. Whoever works at them is overtaken; what they brought so far stays.
     pub async fn backfill_cancel(
         &self,
         instance: InstanceId,
         project: Option<ProjectId>,
-        run: Uuid,
-    ) -> Result<(), Error> {
+        run: Option<Uuid>,
+    ) -> Result<Vec<ProjectId>, Error> {
         let mut tx = self.begin().await?;
-        sql("/* backfill.cancel */ UPDATE mirror.sync_watermarks
+        let rows = sql("/* backfill.cancel */ UPDATE mirror.sync_watermarks
             SET state = 'cancelled', fence = fence + 1, updated_at = now()
-            WHERE tenant_id = $1 AND instance_id = $2 AND ($3::text IS NULL OR stream = $3) AND run = $4
-                AND state IN ('waiting', 'running', 'failed')")
+            WHERE tenant_id = $1 AND instance_id = $2 AND ($3::text IS NULL OR stream = $3) AND run = coalesce($4, run)
+                AND state IN ('waiting', 'running', 'failed')
+            RETURNING project_id")
         .bind(self.id().0)
         .bind(instance.0)
         .bind(project.map(stream))
         .bind(run)
-        .execute(tx.connection())
+        .fetch_all(tx.connection())
         .await?;
-        tx.commit().await
+        tx.commit().await?;
+        rows.iter().map(|row| Ok(ProjectId(row.try_get("project_id")?))).collect()
     }
 
     /// Lets the failed backfills of an instance wait for somebody to go on with them.

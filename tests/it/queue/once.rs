@@ -15,7 +15,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Worker, add_raw, directory, eventually, keys, options, producer, raw, within};
+use super::{Worker, add_raw, directory, eventually, keys, options, producer, raw, stuck, within};
 
 #[tokio::test]
 async fn a_chain_goes_on_and_an_overtaken_page_does_not_run() {
@@ -165,13 +165,7 @@ async fn a_run_that_was_given_back_holds_nobody_up() {
     let (config, producer) = producer().await;
     let job = directory();
     producer.enqueue(job.clone()).await.unwrap();
-    let started = Arc::new(Notify::new());
-    let signal = Arc::clone(&started);
-    let worker = Worker::start(&config, options("one"), move |_| {
-        signal.notify_one();
-        std::future::pending()
-    });
-    within(started.notified()).await;
+    let worker = stuck(&config, "one").await;
     // Asked for while it runs: the job that was cut off finds itself overtaken when it is rescued.
     let Enqueued::New(second) = producer.enqueue(job).await.unwrap() else { panic!("a started job is pending") };
     worker.task.abort();

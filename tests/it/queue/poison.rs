@@ -117,7 +117,7 @@ async fn poison_does_not_take_its_neighbours_to_the_grave() {
 #[tokio::test]
 async fn a_job_that_panics_fails_four_times_and_takes_nobody_along() {
     let (config, producer) = producer().await;
-    let (sender, mut buried) = mpsc::unbounded_channel();
+    let (sender, mut buried) = mpsc::channel(10);
     let backend = StreamBackend::new(&config, BackendOptions { buried: Some(sender), ..options("w") }).unwrap();
     let context = WorkerContext::new("w");
     let run = |envelope: Envelope| async move {

@@ -15,7 +15,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Doomed, Worker, directory, eventually, keys, options, producer, raw, within};
+use super::{Doomed, Worker, directory, eventually, keys, options, producer, raw, stuck, within};
 
 #[tokio::test]
 async fn a_killed_workers_jobs_are_rescued_after_the_lease() {
@@ -173,13 +173,7 @@ async fn an_idle_worker_stops_at_once() {
 async fn a_run_that_is_cut_off_goes_back_and_costs_nothing() {
     let (config, producer) = producer().await;
     producer.enqueue(directory()).await.unwrap();
-    let started = Arc::new(Notify::new());
-    let signal = Arc::clone(&started);
-    let worker = Worker::start(&config, options("one"), move |_| {
-        signal.notify_one();
-        std::future::pending()
-    });
-    within(started.notified()).await;
+    let worker = stuck(&config, "one").await;
     worker.task.abort();
     let (seen, mut ran) = mpsc::unbounded_channel();
     let other = Worker::start(&config, BackendOptions { max_deliveries: 1, ..options("two") }, move |envelope| {

@@ -303,7 +303,7 @@ impl Shared {
     /// A job goes to the dead letters.
     pub(super) fn buries(&self, envelope: &Envelope, reason: &str) {
         if let Some(buried) = &self.options.buried {
-            let _ = buried.send(Buried { envelope: envelope.clone(), reason: reason.to_owned() });
+            let _ = buried.try_send(Buried { envelope: envelope.clone(), reason: reason.to_owned() });
         }
     }
 

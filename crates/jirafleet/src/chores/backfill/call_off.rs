@@ -1,7 +1,5 @@
 //! Calling a backfill off: its rows end, so nobody goes on with it, and its jobs end as soon as they see that.
 
-use std::collections::BTreeSet;
-
 use domain::Instance;
 use queue::{Envelope, Job};
 
@@ -9,24 +7,21 @@ use crate::{chores::told::told, exit::Failed, output::say, wire_up::House};
 
 /// All that is unfinished at an instance, also what was interrupted.
 pub(super) async fn unfinished(house: &House, instance: &Instance) -> Result<(), Failed> {
-    let tenant = house.store.tenant(instance.tenant);
-    let mut rows = tenant.backfill_progress(instance.id).await?;
-    rows.retain(|row| !row.ended() || row.has_failed());
-    if rows.is_empty() {
-        let name = &instance.name;
-        let sentence = format!("no backfill of {name} has begun and not ended; `jirafleet jobs list` tells what waits");
-        return Err(Failed::not_found(sentence));
-    }
-    let runs: BTreeSet<_> = rows.iter().map(|row| row.run).collect();
+    let (tenant, name) = (house.store.tenant(instance.tenant), &instance.name);
     let ended = async {
-        for run in runs {
-            tenant.backfill_cancel(instance.id, None, run).await?;
+        let ended = tenant.backfill_cancel(instance.id, None, None).await?;
+        if ended.is_empty() {
+            let sentence =
+                format!("no backfill of {name} has begun and not ended; `jirafleet jobs list` tells what waits");
+            return Err(Failed::not_found(sentence));
         }
-        Ok(())
+        Ok(ended)
     };
-    told(house, [instance.id], ("sync.backfill_cancel", &instance.name), ended).await?;
-    let projects: Vec<&str> = rows.iter().map(|row| row.project_key.as_str()).collect();
-    say!("the backfill of {} is called off at {}; what it brought stays", instance.name, projects.join(", "));
+    let ended = told(house, [instance.id], ("sync.backfill_cancel", name), ended).await?;
+    say!(
+        "the backfill of {name} is called off, {} of its projects were unfinished; what it brought stays",
+        ended.len()
+    );
     Ok(())
 }
 
@@ -39,7 +34,7 @@ pub(crate) async fn with_job(house: &House, envelope: Option<&Envelope>) -> Resu
         _ => return Ok(()),
     };
     if let Some(row) = house.store.system().instance(instance).await? {
-        house.store.tenant(row.tenant).backfill_cancel(instance, project, run).await?;
+        house.store.tenant(row.tenant).backfill_cancel(instance, project, Some(run)).await?;
     }
     Ok(())
 }
