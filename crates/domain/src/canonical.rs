@@ -1,8 +1,10 @@
 //! The one form of a JSON document that says the same: members sorted by name, no blanks, numbers and texts normalised.
 //!
-//! One walk over a text that is known to be valid JSON; the store asks for it once per issue that it reads.
+//! The store asks for it once per issue that it reads.
 
 use std::{borrow::Cow, ops::Range};
+
+use crate::walk::{Quoted, Walk};
 
 /// How deep documents are told apart by meaning: far deeper than Jira's, and far from where a stack ends.
 const DEPTH: usize = 128;
@@ -10,156 +12,96 @@ const DEPTH: usize = 128;
 /// Appends the canonical form of one document. A name that is told twice counts as it was told last, and what nests more
 /// than 128 deep is taken as it is written.
 pub(crate) fn canonical(text: &str, out: &mut String) {
-    let mut walk = Walk { text, at: 0 };
-    walk.blanks();
-    walk.value(DEPTH, out);
+    canonical_part(text, whole, out);
 }
 
-/// Appends a text as JSON.
-pub(crate) fn push_string(plain: &str, out: &mut String) {
-    out.push_str(&serde_json::Value::String(plain.to_owned()).to_string());
+/// The same, of those parts that the form lets through.
+pub(crate) fn canonical_part(text: &str, form: Form, out: &mut String) {
+    value(&mut Walk::over(text), DEPTH, form, out);
 }
 
-/// A place in a valid document. Were it not valid, what is written would be less than a canonical form, and no more.
-struct Walk<'t> {
-    text: &'t str,
-    at: usize,
+/// What becomes of an object's member, by its name. Of a list it is said what becomes of its objects' members.
+pub(crate) type Form = fn(&str) -> Member;
+
+/// What becomes of a member.
+pub(crate) enum Member {
+    /// It is taken with everything in it.
+    Whole,
+    /// It is taken, and what becomes of its own members is said by another form.
+    Of(Form),
+    /// It is left out.
+    Without,
 }
 
-impl<'t> Walk<'t> {
-    fn next(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
-    }
-
-    fn blanks(&mut self) {
-        while matches!(self.next(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
-            self.at += 1;
-        }
-    }
-
-    /// Steps over one byte and the blanks behind it.
-    fn mark(&mut self) {
-        self.at += 1;
-        self.blanks();
-    }
-
-    fn value(&mut self, depth: usize, out: &mut String) {
-        match self.next() {
-            Some(b'{' | b'[') if depth == 0 => out.push_str(self.nested()),
-            Some(b'{') => self.object(depth - 1, out),
-            Some(b'[') => self.array(depth - 1, out),
-            Some(b'"') => string(self.string(), out),
-            Some(b'-' | b'0'..=b'9') => number(self.word(), out),
-            _ => out.push_str(self.word()),
-        }
-    }
-
-    fn object(&mut self, depth: usize, out: &mut String) {
-        let start = out.len();
-        let mut members: Vec<(Cow<'t, str>, Range<usize>)> = Vec::new();
-        self.mark();
-        while self.next() == Some(b'"') {
-            let (name, from) = (self.string(), out.len());
-            string(name, out);
-            out.push(':');
-            self.blanks();
-            self.mark();
-            self.value(depth, out);
-            members.push((plain(name), from..out.len()));
-            self.blanks();
-            if self.next() == Some(b',') {
-                self.mark();
+fn value(walk: &mut Walk<'_>, depth: usize, form: Form, out: &mut String) {
+    match walk.next() {
+        Some(b'{' | b'[') if depth == 0 => out.push_str(walk.skip()),
+        Some(b'{') => object(walk, depth - 1, form, out),
+        Some(b'[') => list(walk, depth - 1, form, out),
+        Some(b'-' | b'0'..=b'9') => number(walk.skip(), out),
+        Some(b'"') => {
+            if let Some(text) = walk.text() {
+                string(text, out);
             }
         }
-        self.at += 1;
-        // Stable, so that of two with one name the later stays behind the earlier.
-        members.sort_by(|(a, _), (b, _)| a.cmp(b));
-        let told = out.split_off(start);
-        out.push('{');
-        for (n, (name, member)) in members.iter().enumerate() {
-            if members.get(n + 1).is_some_and(|(next, _)| next == name) {
-                continue;
-            }
-            if out.len() > start + 1 {
-                out.push(',');
-            }
-            out.push_str(&told[member.start - start..member.end - start]);
-        }
-        out.push('}');
-    }
-
-    fn array(&mut self, depth: usize, out: &mut String) {
-        out.push('[');
-        self.mark();
-        while self.next().is_some_and(|byte| byte != b']') {
-            self.value(depth, out);
-            self.blanks();
-            if self.next() == Some(b',') {
-                out.push(',');
-                self.mark();
-            }
-        }
-        out.push(']');
-        self.at += 1;
-    }
-
-    /// A text with its quotes, as it is written.
-    fn string(&mut self) -> &'t str {
-        let (rest, start) = (&self.text.as_bytes()[self.at + 1..], self.at);
-        let mut length = 0;
-        while let Some(found) = rest[length..].iter().position(|byte| matches!(byte, b'"' | b'\\')) {
-            length += found + 1;
-            if rest[length - 1] == b'"' {
-                break;
-            }
-            length = (length + 1).min(rest.len());
-        }
-        self.at += 1 + length;
-        &self.text[start..self.at]
-    }
-
-    /// A number, a truth value or null.
-    fn word(&mut self) -> &'t str {
-        let rest = &self.text[self.at..];
-        let end = rest.find([',', ']', '}', ' ', '\n', '\r', '\t']).unwrap_or(rest.len()).max(1);
-        self.at += end.min(rest.len());
-        rest.get(..end).unwrap_or(rest)
-    }
-
-    /// An object or list, as it is written.
-    fn nested(&mut self) -> &'t str {
-        let (start, mut open) = (self.at, 0_usize);
-        while let Some(byte) = self.next() {
-            match byte {
-                b'"' => {
-                    self.string();
-                    continue;
-                }
-                b'{' | b'[' => open += 1,
-                b'}' | b']' => open -= 1,
-                _ => {}
-            }
-            self.at += 1;
-            if open == 0 {
-                break;
-            }
-        }
-        &self.text[start..self.at]
+        _ => out.push_str(walk.skip()),
     }
 }
 
-/// What a quoted text means; itself where it means nothing, as half of a surrogate pair does.
-fn plain(quoted: &str) -> Cow<'_, str> {
-    if quoted.contains('\\') {
-        return serde_json::from_str(quoted).map_or(Cow::Borrowed(quoted), Cow::Owned);
+fn object(walk: &mut Walk<'_>, depth: usize, form: Form, out: &mut String) {
+    let start = out.len();
+    let mut members: Vec<(Cow<'_, str>, Range<usize>)> = Vec::new();
+    walk.object(|walk, quoted| {
+        let (name, from) = (quoted.plain(), out.len());
+        let inner = match form(&name) {
+            Member::Whole => whole,
+            Member::Of(form) => form,
+            Member::Without => {
+                walk.skip();
+                return;
+            }
+        };
+        string(quoted, out);
+        out.push(':');
+        value(walk, depth, inner, out);
+        members.push((name, from..out.len()));
+    });
+    // Stable, so that of two with one name the later stays behind the earlier.
+    members.sort_by(|(a, _), (b, _)| a.cmp(b));
+    let told = out.split_off(start);
+    out.push('{');
+    for (n, (name, member)) in members.iter().enumerate() {
+        if members.get(n + 1).is_some_and(|(next, _)| next == name) {
+            continue;
+        }
+        if out.len() > start + 1 {
+            out.push(',');
+        }
+        out.push_str(&told[member.start - start..member.end - start]);
     }
-    Cow::Borrowed(quoted.trim_matches('"'))
+    out.push('}');
 }
 
-fn string(quoted: &str, out: &mut String) {
-    match plain(quoted) {
-        Cow::Owned(plain) => push_string(&plain, out),
-        Cow::Borrowed(_) => out.push_str(quoted),
+fn list(walk: &mut Walk<'_>, depth: usize, form: Form, out: &mut String) {
+    out.push('[');
+    let start = out.len();
+    walk.list(|walk| {
+        if out.len() > start {
+            out.push(',');
+        }
+        value(walk, depth, form, out);
+    });
+    out.push(']');
+}
+
+fn whole(_: &str) -> Member {
+    Member::Whole
+}
+
+fn string(quoted: Quoted<'_>, out: &mut String) {
+    match quoted.plain() {
+        Cow::Owned(plain) => out.push_str(&serde_json::Value::String(plain).to_string()),
+        Cow::Borrowed(_) => out.push_str(quoted.written),
     }
 }
 

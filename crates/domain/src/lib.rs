@@ -24,6 +24,7 @@ mod sprint;
 mod storable;
 mod time;
 mod user;
+mod walk;
 mod watermark;
 mod webhook;
 mod webhook_health;

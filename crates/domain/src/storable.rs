@@ -3,8 +3,7 @@
 /// The same JSON with U+FFFD in place of what PostgreSQL cannot hold: NUL, and halves of surrogate pairs. `None` when there
 /// is nothing to replace, which is nearly always.
 pub fn storable_json(text: &str) -> Option<String> {
-    let suspicious = ["\\u0000", "\\ud", "\\uD"];
-    if !suspicious.iter().any(|escape| text.contains(escape)) {
+    if !is_suspicious(text) {
         return None;
     }
     let mut out = String::with_capacity(text.len());
@@ -24,6 +23,19 @@ pub fn storable_json(text: &str) -> Option<String> {
     }
     out.push_str(rest);
     (out != text).then_some(out)
+}
+
+/// Whether there is an escape of NUL or of either half of a surrogate pair. It is asked of every text, in one walk.
+fn is_suspicious(text: &str) -> bool {
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        let escape = &rest[at..];
+        if matches!(unit(escape), Some(0 | 0xD800..=0xDFFF)) {
+            return true;
+        }
+        rest = escape.get(2..).unwrap_or_default();
+    }
+    false
 }
 
 /// The UTF-16 unit of an escape `\u1234` at the beginning of a text.

@@ -63,7 +63,7 @@ fn marked(raw: &RawValue) -> Result<MarkedComment, Error> {
         #[serde(borrow)]
         value: &'a RawValue,
     }
-    let comment = convert::comment(read(raw, "a comment")?, &mut convert::People::new())?;
+    let comment = convert::comment(&read(raw, "a comment")?, &mut convert::People::default())?;
     let marked: Marked<'_> = read(raw, "a comment's properties")?;
     let properties = marked.properties.unwrap_or_default().into_iter();
     Ok(MarkedComment {

@@ -5,6 +5,7 @@
 mod document;
 mod issue;
 mod listed;
+mod people;
 mod reference;
 mod site;
 mod sprint;
@@ -13,17 +14,18 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use domain::{
-    AccountId, Comment, CommentId, Field, History, HistoryId, Issue, IssueId, IssueLink, IssueSnapshot, Lifecycle,
-    Project, RawJson, Sprint, User, Worklog, WorklogId, content_hash, storable_json,
+    Comment, CommentId, Field, History, HistoryId, Issue, IssueId, IssueLink, IssueSnapshot, Lifecycle, Project,
+    RawJson, Sprint, User, Worklog, WorklogId, content_hash, storable_json,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{Error, wire};
 
-use document::Document;
+pub(crate) use document::Document;
 pub(crate) use issue::link;
 pub(crate) use listed::{comment, history, worklog};
+pub(crate) use people::{Known, People};
 pub(crate) use reference::{listed_status, status};
 pub(crate) use site::{field, project};
 
@@ -68,7 +70,7 @@ pub(crate) struct Draft {
     comments: BTreeMap<CommentId, Comment>,
     worklogs: BTreeMap<WorklogId, Worklog>,
     histories: BTreeMap<HistoryId, History>,
-    people: BTreeMap<AccountId, User>,
+    people: People,
     /// Whether comments are missing.
     pub(crate) comments_cut: bool,
     /// Whether worklogs are missing.
@@ -82,21 +84,23 @@ impl Draft {
     /// columns cannot hold.
     pub(crate) fn read(exact: &str) -> Result<Self, Error> {
         let storable = storable_json(exact);
-        let document = Document::read(storable.as_deref().unwrap_or(exact))?;
-        let id = document.id;
-        let mut fields: wire::Fields<'_> = read_object(document.text_of_fields.get(), "an issue's fields")?;
+        let exact: Document<'_> = read(exact, "an issue")?;
+        let storable = storable.as_deref().map(|text| read(text, "an issue")).transpose()?;
+        Self::of(storable.as_ref().unwrap_or(&exact), &exact, Known::new())
+    }
+
+    /// The same of a document that was taken apart: as it can be stored, and as it came.
+    pub(crate) fn of(document: &Document<'_>, exact: &Document<'_>, known: Known) -> Result<Self, Error> {
+        let mut fields = wire::Fields::of(document.fields()?);
         let (links, comments, worklogs) = (fields.issuelinks.take(), fields.comment.take(), fields.worklog.take());
-        let mut people = BTreeMap::new();
-        let mut issue = issue::issue(id, document.key(), fields, &mut people)?;
-        let sprints = sprint::sprints(&document.fields)?;
+        let mut people = People::knowing(known);
+        let mut issue = issue::issue(document.id()?, document.key(), fields, &mut people)?;
+        let sprints = sprint::sprints(document.fields()?)?;
         issue.sprints = sprints.iter().map(|sprint| sprint.id).collect();
         let mut draft = Self {
             issue,
             links: links.unwrap_or_default().into_iter().filter_map(issue::link).collect(),
-            raw: match &storable {
-                None => document.raw()?,
-                Some(_) => Document::read(exact)?.raw()?,
-            },
+            raw: exact.raw()?,
             sprints,
             comments: BTreeMap::new(),
             worklogs: BTreeMap::new(),
@@ -112,6 +116,11 @@ impl Draft {
         Ok(draft)
     }
 
+    /// The people who need not be read again.
+    pub(crate) fn take_known(&mut self) -> Known {
+        self.people.take_known()
+    }
+
     pub(crate) fn id(&self) -> IssueId {
         self.issue.id
     }
@@ -119,7 +128,7 @@ impl Draft {
     /// Adds comments; one that is there already is replaced.
     pub(crate) fn add_comments(&mut self, comments: Vec<wire::Comment<'_>>) -> Result<(), Error> {
         for wire in comments {
-            let comment = comment(wire, &mut self.people)?;
+            let comment = comment(&wire, &mut self.people)?;
             self.comments.insert(comment.id, comment);
         }
         Ok(())
@@ -128,7 +137,7 @@ impl Draft {
     /// Adds worklogs; one that is there already is replaced.
     pub(crate) fn add_worklogs(&mut self, worklogs: Vec<wire::Worklog<'_>>) -> Result<(), Error> {
         for wire in worklogs {
-            let worklog = worklog(wire, &mut self.people)?;
+            let worklog = worklog(&wire, &mut self.people)?;
             self.worklogs.insert(worklog.id, worklog);
         }
         Ok(())
@@ -166,7 +175,7 @@ impl Draft {
             changelog,
             links: self.links,
             sprints: self.sprints,
-            people: self.people.into_values().collect(),
+            people: self.people.into_named(),
             raw: self.raw,
             observed_at,
         }
@@ -202,28 +211,6 @@ impl Draft {
         self.changelog_cut = have >= EMBEDDED_HISTORIES || total.is_some_and(|total| count(total) > have);
         Ok(())
     }
-}
-
-/// Everybody who was named so far.
-pub(crate) type People = BTreeMap<AccountId, User>;
-
-/// Notes a person and returns the account. Who is named twice is known by everything that was said.
-fn meet(wire: Option<wire::Person>, people: &mut People) -> Option<AccountId> {
-    let user = wire?.into_user()?;
-    let account = user.account.clone();
-    match people.get_mut(&account) {
-        None => {
-            people.insert(account.clone(), user);
-        }
-        Some(known) => {
-            known.display_name = known.display_name.take().or(user.display_name);
-            known.active = known.active.or(user.active);
-            known.account_type = known.account_type.take().or(user.account_type);
-            known.time_zone = known.time_zone.take().or(user.time_zone);
-            known.email = known.email.take().or(user.email);
-        }
-    }
-    Some(account)
 }
 
 /// Reads a document of which we know the shape. Lists stand for no object, though serde would read one from a list.

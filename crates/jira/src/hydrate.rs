@@ -11,11 +11,16 @@ use std::{
 use chrono::{DateTime, Utc};
 use domain::{IssueId, IssueSnapshot};
 use serde::Serialize;
-use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::{
-    Client, Error, Priority, convert::Draft, paging::Listing, reference::read, request::Request, retry::RETRIES, wire,
+    Client, Error, Priority,
+    convert::{Document, Draft, Known},
+    paging::Listing,
+    reference::read,
+    request::Request,
+    retry::RETRIES,
+    wire,
 };
 
 /// As many issues as one question may ask for with everything in them.
@@ -55,6 +60,8 @@ struct Batch {
     late: BTreeSet<IssueId>,
     /// Why some are late, if it was for want of budget.
     throttled: Option<Error>,
+    /// Whom the issues name.
+    known: Known,
     /// When the first answered question was sent.
     began: Option<DateTime<Utc>>,
 }
@@ -219,13 +226,19 @@ impl Client {
         let question = BulkQuestion { issue_ids_or_keys: texts(ids), fields: ["*all"], expand: ["changelog"] };
         let request = Request::reading_post(self.at("/rest/api/3/issue/bulkfetch"), "/issue/bulkfetch", &question)?;
         let answer = self.send(request.with_retries(retries)).await?;
-        let bulk: wire::Bulk<'_> = answer.read_exact("issues asked for by id")?;
+        let what = "issues asked for by id";
+        let bulk: wire::Bulk<'_> = answer.read_exact(what)?;
+        let storable = answer.storable.as_ref().map(|_| answer.read::<wire::Bulk<'_>>(what)).transpose()?;
+        let storable = storable.and_then(|bulk| bulk.issues).unwrap_or_default();
         // Only a list that is there can say who is absent from it.
         let issues = bulk.issues.ok_or_else(|| answer.malformed("issues asked for by id, without a list of issues"))?;
         batch.began.get_or_insert(answer.sent_at);
         batch.failed.retain(|id, _| !ids.contains(id));
-        for raw in issues {
-            answer.tell(batch.take(raw, ids, answer.sent_at))?;
+        for (place, exact) in issues.iter().enumerate() {
+            let document = storable.get(place).unwrap_or(exact);
+            answer.tell(batch.take((document, exact), ids, answer.sent_at))?;
+            // A page takes tens of milliseconds, in which this task's other half and its neighbours would stand still.
+            tokio::task::yield_now().await;
         }
         for error in bulk.issue_errors.unwrap_or_default() {
             let id = error.id.map(IssueId).ok_or_else(|| answer.malformed("an error about an issue without its id"))?;
@@ -324,18 +337,24 @@ impl Batch {
         self.drafts.iter().filter(|(_, (draft, _))| which(draft)).map(|(id, _)| *id).collect()
     }
 
-    /// Takes one issue of an answer. One that cannot be read fails alone, if at least its id can be.
-    fn take(&mut self, raw: &RawValue, asked: &[IssueId], sent_at: DateTime<Utc>) -> Result<(), Error> {
-        match Draft::read(raw.get()) {
-            Ok(draft) if asked.contains(&draft.id()) => {
-                self.drafts.insert(draft.id(), (draft, sent_at));
+    /// Takes one issue of an answer: as it can be stored, and as it came. One that cannot be read fails alone, if at least its
+    /// id can be.
+    fn take(
+        &mut self,
+        (document, exact): (&Document<'_>, &Document<'_>),
+        asked: &[IssueId],
+        sent_at: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let id = IssueId(document.id()?);
+        if !asked.contains(&id) {
+            return Ok(());
+        }
+        match Draft::of(document, exact, std::mem::take(&mut self.known)) {
+            Ok(mut draft) => {
+                self.known = draft.take_known();
+                self.drafts.insert(id, (draft, sent_at));
             }
-            Ok(_) => {}
-            Err(error) => {
-                let id = serde_json::from_str::<wire::Reference>(raw.get()).ok().and_then(|issue| issue.id);
-                let Some(id) = id.map(IssueId).filter(|id| asked.contains(id)) else { return Err(error) };
-                self.fail(id, error.to_string());
-            }
+            Err(error) => self.fail(id, error.to_string()),
         }
         Ok(())
     }

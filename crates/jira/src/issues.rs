@@ -130,7 +130,7 @@ impl Client {
             size: 100,
             lists: &["values"],
         };
-        let entry = |raw: &RawValue| convert::history(read(raw, "a changelog entry")?, &mut convert::People::new());
+        let entry = |raw: &RawValue| convert::history(read(raw, "a changelog entry")?, &mut convert::People::default());
         present(self.all(&listing, entry).await)
     }
 

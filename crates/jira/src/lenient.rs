@@ -1,7 +1,7 @@
 //! Reading what may be missing, null, or of another type than last year. Only what cannot be done without is insisted on,
 //! and that in `convert`.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use chrono::{DateTime, Utc};
 use domain::parse_jira_time;
@@ -49,7 +49,7 @@ pub(crate) fn timed(raw: &RawValue) -> Option<DateTime<Utc>> {
         let milliseconds = if number.abs() < 100_000_000_000 { number.saturating_mul(1000) } else { number };
         return DateTime::from_timestamp_millis(milliseconds);
     }
-    serde_json::from_str::<String>(raw.get()).ok().and_then(|text| parse_jira_time(&text))
+    plain(raw.get()).and_then(|text| parse_jira_time(&text))
 }
 
 /// A part whose shape is known; `None` when it has another.
@@ -62,30 +62,106 @@ pub(crate) fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) ->
     Ok(shaped(<&'de RawValue>::deserialize(from)?))
 }
 
+/// An object whose shape is known; `None` when it is something else.
+pub(crate) fn shaped<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
+    shaped_text(raw.get())
+}
+
+/// The same, of a text.
+pub(crate) fn shaped_text<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
+    if text.starts_with('{') { serde_json::from_str(text).ok() } else { None }
+}
+
 /// A list of such objects, without what is something else; `None` when it is no list.
-pub(crate) fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Vec<T>>, D::Error> {
-    Ok(list(<&'de RawValue>::deserialize(from)?).map(|items| items.into_iter().filter_map(shaped).collect()))
+pub(crate) fn shaped_list<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<Vec<T>> {
+    list(raw).map(|items| items.into_iter().filter_map(shaped).collect())
 }
 
 /// A list of texts, numbers and truth values as they are spelled; `None` when it is no list.
-pub(crate) fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<String>>, D::Error> {
-    Ok(list(<&RawValue>::deserialize(from)?).map(|items| items.into_iter().filter_map(spelled).collect()))
+pub(crate) fn spelled_list(raw: &RawValue) -> Option<Vec<String>> {
+    list(raw).map(|items| items.into_iter().filter_map(spelled).collect())
 }
 
-pub(crate) fn shaped<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
-    serde_json::from_str(raw.get()).ok().filter(|_| raw.get().starts_with('{'))
+/// A value that is not null.
+pub(crate) fn present(raw: &RawValue) -> Option<&RawValue> {
+    (raw.get() != "null").then_some(raw)
 }
 
 fn list(raw: &RawValue) -> Option<Vec<&RawValue>> {
-    serde_json::from_str(raw.get()).ok()
+    if raw.get().starts_with('[') { serde_json::from_str(raw.get()).ok() } else { None }
 }
 
 /// A text of a value; of numbers and truth values their spelling, of anything else nothing.
 pub(crate) fn spelled(raw: &RawValue) -> Option<String> {
     match raw.get().as_bytes().first()? {
-        b'"' => serde_json::from_str(raw.get()).ok(),
+        b'"' => plain(raw.get()).map(Cow::into_owned),
         b'n' | b'{' | b'[' => None,
         _ => Some(raw.get().to_owned()),
+    }
+}
+
+/// What a text of a document means, between its quotes; most have no escapes and are not copied.
+fn plain(quoted: &str) -> Option<Cow<'_, str>> {
+    let written = quoted.strip_prefix('"')?.strip_suffix('"')?;
+    if written.contains('\\') {
+        return serde_json::from_str(quoted).ok().map(Cow::Owned);
+    }
+    Some(Cow::Borrowed(written))
+}
+
+/// A member's name. It is only copied where it has escapes.
+#[derive(Deserialize)]
+pub(crate) struct Name<'n>(#[serde(borrow)] pub(crate) Cow<'n, str>);
+
+/// An object's members; of anything else nothing.
+pub(crate) struct Object<'a>(pub(crate) Option<Members<'a>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Object<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("any value")
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                members(map).map(|members| Object(Some(members)))
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                while list.next_element::<de::IgnoredAny>()?.is_some() {}
+                Ok(Object(None))
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+                Ok(Object(None))
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+                Ok(Object(None))
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+                Ok(Object(None))
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+                Ok(Object(None))
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+                Ok(Object(None))
+            }
+
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
+                Ok(Object(None))
+            }
+        }
+
+        from.deserialize_any(Visitor)
     }
 }
 
@@ -95,23 +171,17 @@ pub(crate) struct Members<'a>(pub(crate) Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct Name<'n>(#[serde(borrow)] Cow<'n, str>);
         struct Visitor;
 
         impl<'de> de::Visitor<'de> for Visitor {
             type Value = Members<'de>;
 
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some((Name(name), value)) = map.next_entry()? {
-                    members.push((name, value));
-                }
-                Ok(Members(members))
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                members(map)
             }
         }
 
@@ -119,18 +189,18 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     }
 }
 
+fn members<'de, A: de::MapAccess<'de>>(mut map: A) -> Result<Members<'de>, A::Error> {
+    let mut members = Vec::new();
+    while let Some((Name(name), value)) = map.next_entry()? {
+        members.push((name, value));
+    }
+    Ok(Members(members))
+}
+
 /// The object again, every value as it was.
 impl Serialize for Members<'_> {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
         out.collect_map(self.0.iter().map(|(name, value)| (name, value)))
-    }
-}
-
-impl<'a> Members<'a> {
-    /// The value of a member; nothing where it is null. Of two with one name the last counts.
-    pub(crate) fn get(&self, wanted: &str) -> Option<&'a RawValue> {
-        let value = self.0.iter().rev().find(|(name, _)| name == wanted)?.1;
-        (value.get() != "null").then_some(value)
     }
 }
 
@@ -152,10 +222,6 @@ mod tests {
         part: Option<Vec<String>>,
         #[serde(default, deserialize_with = "object")]
         object: Option<One>,
-        #[serde(default, deserialize_with = "objects")]
-        objects: Option<Vec<One>>,
-        #[serde(default, deserialize_with = "texts")]
-        texts: Option<Vec<String>>,
     }
 
     #[derive(Deserialize)]
@@ -166,6 +232,10 @@ mod tests {
 
     fn read(json: &str) -> All {
         serde_json::from_str(json).expect("lenient")
+    }
+
+    fn raw(json: &str) -> Box<RawValue> {
+        RawValue::from_string(json.to_owned()).expect("JSON")
     }
 
     #[test]
@@ -183,13 +253,12 @@ mod tests {
 
     #[test]
     fn lists_lose_only_what_is_odd() {
-        let a = read(
-            r#"{"time":"1790584137824","object":{"id":"7"},"objects":[{"id":1},null,["2"],{"id":3}],"texts":["a",7,null,{}]}"#,
-        );
+        let a = read(r#"{"time":"1790584137824","object":{"id":"7"}}"#);
         assert_eq!(a.time, DateTime::from_timestamp_millis(1_790_584_137_824));
         assert_eq!(a.object.and_then(|one| one.id), Some(7));
-        assert_eq!(a.objects.map(|all| all.iter().map(|one| one.id).collect()), Some(vec![Some(1), Some(3)]));
-        assert_eq!(a.texts, Some(vec!["a".to_owned(), "7".to_owned()]));
+        let objects: Option<Vec<One>> = shaped_list(&raw(r#"[{"id":1},null,["2"],{"id":3}]"#));
+        assert_eq!(objects.map(|all| all.iter().map(|one| one.id).collect()), Some(vec![Some(1), Some(3)]));
+        assert_eq!(spelled_list(&raw(r#"["a",7,null,{}]"#)), Some(vec!["a".to_owned(), "7".to_owned()]));
     }
 
     #[test]
@@ -197,6 +266,22 @@ mod tests {
         let a = read(r#"{"id":{},"text":null,"flag":"yes","time":"soon","part":{"x":1},"object":["7"]}"#);
         assert!(a.object.is_none(), "a list is no object");
         assert!(a.id.is_none() && a.text.is_none() && a.flag.is_none() && a.time.is_none() && a.part.is_none());
+    }
+
+    #[test]
+    fn texts_mean_what_their_escapes_say() {
+        assert_eq!(spelled(&raw(r#""a\"\u00e9\n""#)).as_deref(), Some("a\"é\n"));
+        assert_eq!(spelled(&raw(r#""é""#)).as_deref(), Some("é"));
+        assert_eq!(spelled(&raw(r#""\ud800""#)), None, "half a character");
+    }
+
+    #[test]
+    fn only_an_object_has_members() {
+        let members = |json: &'static str| serde_json::from_str::<Object<'_>>(json).expect("any value").0;
+        for other in ["[{}, 1]", "true", "-1", "1", "1.5", "\"a\"", "\"\\n\"", "null"] {
+            assert!(members(other).is_none(), "{other}");
+        }
+        assert_eq!(members(r#"{"a":{"b":1}}"#).map(|all| all.0[0].1.get()), Some(r#"{"b":1}"#));
     }
 
     #[test]

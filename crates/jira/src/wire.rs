@@ -5,7 +5,7 @@ use domain::{AccountId, EmailAddress, IssueId, User};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::{Error, lenient};
+use crate::{Error, convert::Document, lenient, lenient::Members};
 
 /// One page of a search.
 #[derive(Debug, Deserialize)]
@@ -64,7 +64,7 @@ pub(crate) struct Count {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Bulk<'a> {
     #[serde(borrow)]
-    pub(crate) issues: Option<Vec<&'a RawValue>>,
+    pub(crate) issues: Option<Vec<Document<'a>>>,
     pub(crate) issue_errors: Option<Vec<IssueError>>,
 }
 
@@ -78,46 +78,60 @@ pub(crate) struct IssueError {
     pub(crate) error_message: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+/// An issue's own fields.
+#[derive(Debug, Default)]
 pub(crate) struct Fields<'a> {
-    #[serde(default, deserialize_with = "lenient::text")]
     pub(crate) summary: Option<String>,
-    #[serde(borrow)]
     pub(crate) description: Option<&'a RawValue>,
-    #[serde(default, deserialize_with = "lenient::object")]
     pub(crate) issuetype: Option<IssueType>,
-    #[serde(default, deserialize_with = "lenient::object")]
     pub(crate) project: Option<Reference>,
-    #[serde(default, deserialize_with = "lenient::object")]
     pub(crate) status: Option<Status>,
-    #[serde(default, deserialize_with = "lenient::object")]
     pub(crate) priority: Option<Named>,
-    #[serde(default, deserialize_with = "lenient::object")]
     pub(crate) resolution: Option<Named>,
-    #[serde(default, deserialize_with = "lenient::object")]
-    pub(crate) assignee: Option<Person>,
-    #[serde(default, deserialize_with = "lenient::object")]
-    pub(crate) reporter: Option<Person>,
-    #[serde(default, deserialize_with = "lenient::object")]
-    pub(crate) creator: Option<Person>,
-    #[serde(default, deserialize_with = "lenient::texts")]
+    pub(crate) assignee: Option<&'a RawValue>,
+    pub(crate) reporter: Option<&'a RawValue>,
+    pub(crate) creator: Option<&'a RawValue>,
     pub(crate) labels: Option<Vec<String>>,
-    #[serde(default, deserialize_with = "lenient::object")]
     pub(crate) parent: Option<Reference>,
-    #[serde(default, deserialize_with = "lenient::time")]
     pub(crate) created: Option<DateTime<Utc>>,
-    #[serde(default, deserialize_with = "lenient::time")]
     pub(crate) updated: Option<DateTime<Utc>>,
-    #[serde(default, deserialize_with = "lenient::time")]
     pub(crate) resolutiondate: Option<DateTime<Utc>>,
-    #[serde(default, deserialize_with = "lenient::text")]
     pub(crate) duedate: Option<String>,
-    #[serde(default, deserialize_with = "lenient::objects")]
     pub(crate) issuelinks: Option<Vec<Link>>,
-    #[serde(borrow, default, deserialize_with = "lenient::object")]
     pub(crate) comment: Option<Comments<'a>>,
-    #[serde(borrow, default, deserialize_with = "lenient::object")]
     pub(crate) worklog: Option<Worklogs<'a>>,
+}
+
+impl<'a> Fields<'a> {
+    /// Of two members with one name the last counts.
+    pub(crate) fn of(members: &Members<'a>) -> Self {
+        let mut fields = Self::default();
+        for (name, value) in &members.0 {
+            match name.as_ref() {
+                "summary" => fields.summary = lenient::spelled(value),
+                "description" => fields.description = lenient::present(value),
+                "issuetype" => fields.issuetype = lenient::shaped(value),
+                "project" => fields.project = lenient::shaped(value),
+                "status" => fields.status = lenient::shaped(value),
+                "priority" => fields.priority = lenient::shaped(value),
+                "resolution" => fields.resolution = lenient::shaped(value),
+                "assignee" => fields.assignee = Some(value),
+                "reporter" => fields.reporter = Some(value),
+                "creator" => fields.creator = Some(value),
+                "labels" => fields.labels = lenient::spelled_list(value),
+                "parent" => fields.parent = lenient::shaped(value),
+                "created" => fields.created = lenient::timed(value),
+                "updated" => fields.updated = lenient::timed(value),
+                "resolutiondate" => fields.resolutiondate = lenient::timed(value),
+                "duedate" => fields.duedate = lenient::spelled(value),
+                "issuelinks" => fields.issuelinks = lenient::shaped_list(value),
+                "comment" => fields.comment = lenient::shaped(value),
+                "worklog" => fields.worklog = lenient::shaped(value),
+                _ => {}
+            }
+        }
+        fields
+    }
 }
 
 /// A project or another issue.
@@ -185,10 +199,10 @@ pub(crate) struct Comments<'a> {
 pub(crate) struct Comment<'a> {
     #[serde(default, deserialize_with = "lenient::id")]
     pub(crate) id: Option<i64>,
-    #[serde(default, deserialize_with = "lenient::object")]
-    pub(crate) author: Option<Person>,
-    #[serde(default, deserialize_with = "lenient::object")]
-    pub(crate) update_author: Option<Person>,
+    #[serde(borrow)]
+    pub(crate) author: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) update_author: Option<&'a RawValue>,
     #[serde(borrow)]
     pub(crate) body: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -219,10 +233,10 @@ pub(crate) struct Worklog<'a> {
     pub(crate) id: Option<i64>,
     #[serde(default, deserialize_with = "lenient::id")]
     pub(crate) issue_id: Option<i64>,
-    #[serde(default, deserialize_with = "lenient::object")]
-    pub(crate) author: Option<Person>,
-    #[serde(default, deserialize_with = "lenient::object")]
-    pub(crate) update_author: Option<Person>,
+    #[serde(borrow)]
+    pub(crate) author: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(crate) update_author: Option<&'a RawValue>,
     #[serde(default, deserialize_with = "lenient::time")]
     pub(crate) started: Option<DateTime<Utc>>,
     #[serde(default, deserialize_with = "lenient::id")]

@@ -67,7 +67,7 @@ impl Client {
             size: 5000,
             lists: &["worklogs"],
         };
-        present(self.all(&listing, |raw| worklog(read(raw, "a worklog")?, &mut People::new())).await)
+        present(self.all(&listing, |raw| worklog(&read(raw, "a worklog")?, &mut People::default())).await)
     }
 
     /// These entries, each with the issue that was worked on. Those that are gone, and those that the account may not see,
@@ -80,7 +80,7 @@ impl Client {
             for raw in answer.read::<Vec<&RawValue>>("worklogs by their ids")? {
                 let wire: wire::Worklog<'_> = answer.tell(read(raw, "a worklog"))?;
                 let issue = wire.issue_id.map(IssueId);
-                worklogs.push((issue, answer.tell(worklog(wire, &mut People::new()))?));
+                worklogs.push((issue, answer.tell(worklog(&wire, &mut People::default()))?));
             }
         }
         Ok(worklogs)

@@ -111,9 +111,9 @@ async fn backfill(house: &House, sites: &Sites) -> Result<Backfill, Failed> {
     let mut tick = tokio::time::interval(Duration::from_millis(50));
     let progress = output::bar(0).with_style(output::bar_style("{bar:40} {pos}/{len} issues{msg}"));
     let mut pace = Pace::new(began, 0);
-    while !sites.backfilled(house, &progress).await? {
+    while let Some(rest) = sites.rest(house, &progress).await? {
         pace.observe(Instant::now(), progress.position());
-        progress.set_message(pace.told(progress.length().unwrap_or_default().saturating_sub(progress.position())));
+        progress.set_message(pace.told(rest));
         tick.tick().await;
     }
     progress.finish_and_clear();

@@ -6,8 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// After so many seconds a measurement weighs half; earlier while it has been watched for less than three times that long,
-/// because it begins slower than it goes on.
+/// After so many seconds a measurement weighs half; earlier while it has been watched for less than that long.
 const HALF_LIFE_S: f64 = 15.0;
 /// The shortest measurement, since issues come by hundreds; and in the first seconds.
 const SPAN: Duration = Duration::from_secs(2);
@@ -21,6 +20,7 @@ const STEADY: f64 = 0.25;
 #[derive(Debug)]
 pub(crate) struct Pace {
     first: (Instant, u64),
+    has_begun: bool,
     /// The end of the last span.
     last: (Instant, u64),
     /// The last look.
@@ -43,13 +43,15 @@ impl Pace {
     /// From now on; what was copied before says nothing about the pace.
     pub(crate) fn new(at: Instant, synced: u64) -> Self {
         let now = (at, synced);
-        Self { first: now, last: now, now, weight: 0.0, sum: 0.0, squares: 0.0 }
+        Self { first: now, has_begun: false, last: now, now, weight: 0.0, sum: 0.0, squares: 0.0 }
     }
 
-    /// Until the first issues are there the clock stands: asking for the directory says nothing about the pace either.
+    /// The clock starts with the first issues that come: asking for the directory and fetching the first pages, while nothing
+    /// is written, say nothing about the pace either.
     pub(crate) fn observe(&mut self, at: Instant, synced: u64) {
         self.now = (at, synced);
-        if synced == self.first.1 {
+        if !self.has_begun {
+            self.has_begun = synced > self.first.1;
             (self.first, self.last) = (self.now, self.now);
         }
         let (took, watched) = (at - self.last.0, at - self.first.0);
@@ -57,7 +59,7 @@ impl Pace {
             return;
         }
         let rate = per_second(self.last, self.now);
-        let kept = 0.5_f64.powf(took.as_secs_f64() / HALF_LIFE_S.min(watched.as_secs_f64() / 3.0));
+        let kept = 0.5_f64.powf(took.as_secs_f64() / HALF_LIFE_S.min(watched.as_secs_f64()));
         let add = |old: f64, new: f64| old * kept + new * (1.0 - kept);
         (self.weight, self.sum) = (add(self.weight, 1.0), add(self.sum, rate));
         self.squares = add(self.squares, rate * rate);

@@ -52,9 +52,8 @@ impl TenantTx {
         let mut applied = Applied { refused: snapshots.len() - page.len(), ..Applied::default() };
         let news: Vec<&Sighting<'_>> = with(&judged, Verdict::Write);
         self.lock(instance, &changing(&judged, &held), &mut held).await?;
-        let written = self.write_content(instance, &news).await?;
+        let written = self.write_news(instance, &news, &held).await?;
         overtake(&mut judged, &written);
-        self.replace_children(instance, &Family::of(&news, &written)).await?;
         self.remember_keys(instance, &judged, &held).await?;
         self.apply_people(instance, self.people_of(&news)).await?;
         self.apply_told(instance, sprints_of(&news)).await?;
@@ -67,13 +66,38 @@ impl TenantTx {
         Ok(applied)
     }
 
+    /// Writes new content and its children; says which issues it was written for, and for each whether its row is a new one.
+    async fn write_news(
+        &mut self,
+        instance: InstanceId,
+        news: &[&Sighting<'_>],
+        held: &HeldById,
+    ) -> Result<HashMap<IssueId, bool>, Error> {
+        let tenant = self.tenant;
+        let expected = news.iter().map(|sighting| (sighting.id(), !held.contains_key(&sighting.id()))).collect();
+        // The children's rows are made while PostgreSQL writes the issues, as if nobody came between.
+        let early = async { Family::of(news, &expected).statements(tenant, instance) };
+        let (written, mut statements) = tokio::join!(self.write_content(instance, news), early);
+        let written = written?;
+        if written != expected {
+            statements = Family::of(news, &written).statements(tenant, instance);
+        }
+        for statement in statements {
+            statement.execute(self.connection()).await?;
+        }
+        Ok(written)
+    }
+
+    /// Whom the page names. The same few people are named by issue after issue; what is told again word for word is told once.
     fn people_of(&self, news: &[&Sighting<'_>]) -> Vec<Person> {
         let hash = |email: &_| self.keys.email_hash(self.tenant, email);
+        let mut last = HashMap::new();
         let people = news.iter().flat_map(|sighting| {
             let people = sighting.snapshot.people.iter();
-            people.map(move |user| Person::new(user, sighting.observed_at, hash))
+            people.map(move |user| (user, sighting.observed_at))
         });
-        people.collect()
+        let new = people.filter(|told| last.insert(&told.0.account, *told) != Some(*told));
+        new.map(|(user, observed_at)| Person::new(user, observed_at, hash)).collect()
     }
 }
 

@@ -86,6 +86,16 @@ impl BackfillRow {
         matches!(self.state.as_str(), DONE | CANCELLED | FAILED)
     }
 
+    /// Issues still to come, as far as is known. Of a page that is under way half is as good as done.
+    pub fn rest(&self) -> u64 {
+        let rest = self.expected.unwrap_or(self.synced).saturating_sub(self.synced);
+        match self.state.as_str() {
+            WAITING => rest,
+            RUNNING => rest - HALF_A_PAGE.min(rest / 2),
+            _ => 0,
+        }
+    }
+
     /// Whether nobody has begun it.
     pub fn is_waiting(&self) -> bool {
         self.state == WAITING
@@ -102,7 +112,11 @@ impl BackfillRow {
     }
 }
 
+/// Half of what Jira answers in one request.
+const HALF_A_PAGE: u64 = 50;
+
 const WAITING: &str = "waiting";
+const RUNNING: &str = "running";
 const DONE: &str = "done";
 const CANCELLED: &str = "cancelled";
 const FAILED: &str = "failed";

@@ -2,7 +2,7 @@
 
 use chrono::{NaiveDate, TimeDelta};
 use domain::{
-    AccountId, InstanceId, IssueId, IssueRef, IssueSnapshot, Named, Project, ProjectId, SprintId, Status,
+    AccountId, InstanceId, IssueId, IssueRef, IssueSnapshot, Named, Project, ProjectId, RawJson, SprintId, Status,
     StatusCategory,
     search::{Direction, FieldFilter, Handle, IssueFilter, Limit, PageRequest, Question, Range, Sort, SortKey},
 };
@@ -178,7 +178,10 @@ fn random_issue(id: i64, rng: &mut SmallRng) -> IssueSnapshot {
     };
     let field = rng.random_range(1..4);
     let text = snapshot.issue.summary.clone();
-    snapshot.raw = json(&format!(r#"{{"id":"{id}","fields":{{"summary":"{text}","customfield_{field}":{custom}}}}}"#));
+    let description = snapshot.issue.description.as_ref().map_or("null", RawJson::as_str);
+    snapshot.raw = json(&format!(
+        r#"{{"id":"{id}","fields":{{"summary":"{text}","description":{description},"customfield_{field}":{custom}}}}}"#
+    ));
     seal(&mut snapshot);
     snapshot
 }

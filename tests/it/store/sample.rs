@@ -167,7 +167,7 @@ pub(crate) fn rich(id: i64) -> IssueSnapshot {
     snapshot.links = vec![link(90, LinkDirection::Outward, 8), link(80, LinkDirection::Inward, 9)];
     snapshot.people = vec![person("712020:liu", "刘"), person("mia", "Mia")];
     snapshot.raw = json(
-        r#"{"id":"1","fields":{"big":9007199254740993,"long":0.1000000000000000055511151231257827,"exp":1.50e3,
+        r#"{"id":"1","fields":{"description":{"type":"doc","version":1,"content":[{"type":"text","text":"naïve 数"}]},"big":9007199254740993,"long":0.1000000000000000055511151231257827,"exp":1.50e3,
         "neg":-0.0,"text":"\u00e9 \ud83e\udd80 \\u0041","deep":[[[{"a":[]}]]],"huge":123456789012345678901234567890}}"#,
     );
     seal(&mut snapshot);

@@ -3,15 +3,17 @@
 use std::borrow::Cow;
 
 use chrono::DateTime;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    json::{self, DEPTH},
+    json::DEPTH,
     kind::Kind,
     node::{Element, Node, spelled},
 };
-use crate::RawJson;
+use crate::{
+    RawJson,
+    walk::{Quoted, Walk},
+};
 
 /// The words of a document in JSON; see [`Document::plain_text`](super::Document::plain_text). Nothing is built on the way,
 /// so this is the road for millions of them.
@@ -21,7 +23,9 @@ pub fn plain_text(document: &RawJson) -> String {
         return wiki(document);
     }
     let mut words = Words::default();
-    walk_text(text, &Kind::Doc, DEPTH, &mut words);
+    if let Some(root) = Unbuilt::read(&mut Walk::over(text), DEPTH) {
+        root.walk(&Kind::Doc, &mut words);
+    }
     words.finish()
 }
 
@@ -41,51 +45,60 @@ fn wiki(raw: &RawJson) -> String {
     raw.read::<String>().map(|text| text.trim_end().to_owned()).unwrap_or_default()
 }
 
-/// What of a node has words in it, unread.
-#[derive(Deserialize)]
-struct Unread<'a> {
-    #[serde(rename = "type", borrow, default)]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    text: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    attrs: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    content: Option<&'a RawValue>,
+/// What of a node has words in it.
+#[derive(Default)]
+struct Unbuilt<'t> {
+    kind: Option<Quoted<'t>>,
+    text: Option<Quoted<'t>>,
+    attrs: Option<&'t str>,
+    content: Option<Vec<Unbuilt<'t>>>,
 }
 
-fn walk_text(json: &str, parent: &Kind, depth: usize, words: &mut Words) {
-    if depth == 0 || !json.starts_with('{') {
-        return;
+impl<'t> Unbuilt<'t> {
+    /// The node here; nothing of anything else, or where it nests too deep.
+    fn read(walk: &mut Walk<'t>, depth: usize) -> Option<Self> {
+        if depth == 0 || walk.next() != Some(b'{') {
+            walk.skip();
+            return None;
+        }
+        let mut node = Self::default();
+        walk.object(|walk, name| match name.plain().as_ref() {
+            "type" => node.kind = walk.text(),
+            "text" => node.text = walk.text(),
+            "attrs" => node.attrs = Some(walk.skip()),
+            "content" => node.content = Self::list(walk, depth - 1),
+            _ => {
+                walk.skip();
+            }
+        });
+        Some(node)
     }
-    let Ok(node) = serde_json::from_str::<Unread<'_>>(json) else { return walk_odd(json, parent, depth, words) };
-    let name: Option<Cow<'_, str>> = node.kind.and_then(|kind| text(kind.get()));
-    let kind = Kind::of(name.as_deref().unwrap_or_default());
-    let content = node.content.and_then(|content| serde_json::from_str::<Vec<&RawValue>>(content.get()).ok());
-    let line = is_line(&kind, parent, content.is_some());
-    let said = node.text.and_then(|said| text(said.get()));
-    words.open(&kind, line, said.as_deref(), &|name| attribute(node.attrs?.get(), name));
-    for child in content.into_iter().flatten() {
-        walk_text(child.get(), &kind, depth - 1, words);
+
+    fn list(walk: &mut Walk<'t>, depth: usize) -> Option<Vec<Self>> {
+        if walk.next() != Some(b'[') {
+            walk.skip();
+            return None;
+        }
+        let mut nodes = Vec::new();
+        walk.list(|walk| nodes.extend(Self::read(walk, depth)));
+        Some(nodes)
     }
-    words.close(&kind, line);
+
+    fn walk(&self, parent: &Kind, words: &mut Words) {
+        let kind = Kind::of(self.kind.and_then(meant).as_deref().unwrap_or_default());
+        let line = is_line(&kind, parent, self.content.is_some());
+        let said = self.text.and_then(meant);
+        words.open(&kind, line, said.as_deref(), &|name| attribute(self.attrs?, name));
+        for child in self.content.iter().flatten() {
+            child.walk(&kind, words);
+        }
+        words.close(&kind, line);
+    }
 }
 
-/// A node with a member that is there twice.
-fn walk_odd(json: &str, parent: &Kind, depth: usize, words: &mut Words) {
-    if let Ok(raw) = serde_json::from_str::<&RawValue>(json)
-        && let Node::Element(element) = json::read(raw, depth)
-    {
-        walk(&element, parent, words);
-    }
-}
-
-/// A JSON text, without a copy where it has no escapes.
-fn text(json: &str) -> Option<Cow<'_, str>> {
-    match json.strip_prefix('"')?.strip_suffix('"')? {
-        plain if !plain.contains('\\') => Some(Cow::Borrowed(plain)),
-        _ => serde_json::from_str(json).ok().map(Cow::Owned),
-    }
+/// What a text means; nothing where it is no text, as half of a surrogate pair is none.
+fn meant(quoted: Quoted<'_>) -> Option<Cow<'_, str>> {
+    if quoted.escaped { serde_json::from_str(quoted.written).ok() } else { Some(quoted.plain()) }
 }
 
 fn attribute(attrs: &str, name: &str) -> Option<String> {

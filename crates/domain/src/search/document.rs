@@ -1,12 +1,7 @@
 //! What of an issue can be searched, as PostgreSQL takes it: its words, and its custom fields.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
 use super::words;
-use crate::{RawJson, plain_text};
+use crate::{RawJson, plain_text, walk::Walk};
 
 /// Characters of a description that are searched. The rest of a long one is mostly logs.
 const SEARCHED: usize = 2_000;
@@ -18,11 +13,17 @@ const LONGEST_VALUE: usize = 1_000;
 /// An issue's words in PostgreSQL's notation of a `tsvector`, without positions: those of the summary are marked with `=`,
 /// those of the first part of the description are not. A word in both places stands there twice.
 pub fn search_document(summary: &str, description: Option<&RawJson>) -> String {
-    let mut lexemes: BTreeSet<String> = words(summary).map(|word| format!("={word}")).collect();
+    let marked = |mut word: String| {
+        word.insert(0, '=');
+        word
+    };
+    let mut lexemes: Vec<String> = words(summary).map(marked).collect();
     if let Some(description) = description {
         let text = plain_text(description);
         lexemes.extend(words(first(&text, SEARCHED)));
     }
+    lexemes.sort_unstable();
+    lexemes.dedup();
     let mut document = String::with_capacity(lexemes.len() * 10);
     for lexeme in lexemes {
         if !document.is_empty() {
@@ -41,24 +42,44 @@ fn first(text: &str, characters: usize) -> &str {
 
 /// The custom fields of an issue's raw document that have a value, as JSON. A value too long to be searched is `null`.
 pub fn custom_fields(raw: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Raw<'r> {
-        #[serde(borrow)]
-        fields: BTreeMap<&'r str, &'r RawValue>,
-    }
-    let raw: Raw<'_> = serde_json::from_str(raw).ok()?;
-    let custom = raw.fields.into_iter().filter(|(id, value)| id.starts_with("customfield_") && value.get() != "null");
+    let mut custom = values(raw);
+    // Stable, so that of two with one id the later stays behind the earlier.
+    custom.sort_by_key(|(id, _)| *id);
     let mut document = String::from("{");
-    for (id, value) in custom {
+    for (n, (id, value)) in custom.iter().enumerate() {
+        if *value == "null" || custom.get(n + 1).is_some_and(|(next, _)| next == id) {
+            continue;
+        }
         if document.len() > 1 {
             document.push(',');
         }
-        let value = if value.get().len() > LONGEST_VALUE { "null" } else { value.get() };
-        // An id that needs escapes would not have been borrowed.
-        document.push_str(&format!("\"{id}\":{value}"));
+        document.push_str(id);
+        document.push(':');
+        document.push_str(if value.len() > LONGEST_VALUE { "null" } else { value });
     }
     document.push('}');
     (document.len() > 2).then_some(document)
+}
+
+/// Ids in their quotes, and values. Jira's ids need no escapes; what does is none.
+fn values(raw: &str) -> Vec<(&str, &str)> {
+    let (mut custom, mut walk) = (Vec::new(), Walk::over(raw));
+    if walk.next() != Some(b'{') {
+        return custom;
+    }
+    walk.object(|walk, name| {
+        if name.written != r#""fields""# || walk.next() != Some(b'{') {
+            walk.skip();
+            return;
+        }
+        walk.object(|walk, id| {
+            let value = walk.skip();
+            if !id.escaped && id.written.starts_with("\"customfield_") {
+                custom.push((id.written, value));
+            }
+        });
+    });
+    custom
 }
 
 #[cfg(test)]

@@ -29,7 +29,10 @@ const LONGEST: usize = 40;
 
 /// The words of a text, in its order.
 pub fn words(text: &str) -> impl Iterator<Item = String> {
-    Runs::of(text).flat_map(|run| if run.joined { singles_and_pairs(&run.text) } else { vec![cut(&run.text)] })
+    Runs::of(text).flat_map(|run| {
+        let parts = if run.joined { singles_and_pairs(&run.text) } else { Vec::new() };
+        (!run.joined).then(|| cut(run.text)).into_iter().chain(parts)
+    })
 }
 
 /// The words of a question: a star at a word's end leaves it open. None where it has neither letters nor digits.
@@ -42,7 +45,7 @@ pub fn words_asked(text: &str) -> Vec<Word> {
             asked.extend(texts.into_iter().map(|text| Word { text, end: WordEnd::Here }));
         } else {
             let end = if run.starred { WordEnd::Open } else { WordEnd::Here };
-            asked.push(Word { text: cut(&run.text), end });
+            asked.push(Word { text: cut(run.text), end });
         }
     }
     asked
@@ -71,8 +74,12 @@ impl Iterator for Runs<'_> {
         let joined = is_joined(*self.0.peek()?);
         let mut text = String::new();
         while let Some(letter) = self.0.next_if(|letter| letter.is_alphanumeric() && is_joined(*letter) == joined) {
-            // Some capitals become a letter and a mark, which is neither letter nor digit.
-            text.extend(letter.to_lowercase().filter(|letter| letter.is_alphanumeric()));
+            if letter.is_ascii() {
+                text.push(letter.to_ascii_lowercase());
+            } else {
+                // Some capitals become a letter and a mark, which is neither letter nor digit.
+                text.extend(letter.to_lowercase().filter(|letter| letter.is_alphanumeric()));
+            }
         }
         Some(Run { text, joined, starred: self.0.peek() == Some(&'*') })
     }
@@ -83,8 +90,11 @@ fn is_joined(letter: char) -> bool {
     matches!(letter, '\u{3040}'..='\u{30FF}' | '\u{3400}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}')
 }
 
-fn cut(word: &str) -> String {
-    word.chars().take(LONGEST).collect()
+fn cut(mut word: String) -> String {
+    if let Some((end, _)) = word.char_indices().nth(LONGEST) {
+        word.truncate(end);
+    }
+    word
 }
 
 fn pairs(run: &str) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! An issue's own fields, and its links.
 
-use super::{People, meet, missing};
+use super::{People, missing};
 use crate::{Error, wire};
 use domain::{
     Issue, IssueId, IssueKey, IssueLink, IssueRef, IssueType, LinkDirection, Named, ProjectId, RawJson, Status,
@@ -30,9 +30,9 @@ pub(super) fn issue(
         status: status(id, fields.status)?,
         priority: named(fields.priority),
         resolution: named(fields.resolution),
-        assignee: meet(fields.assignee, people),
-        reporter: meet(fields.reporter, people),
-        creator: meet(fields.creator, people),
+        assignee: people.meet(fields.assignee),
+        reporter: people.meet(fields.reporter),
+        creator: people.meet(fields.creator),
         labels: fields.labels.unwrap_or_default(),
         parent: fields.parent.and_then(reference),
         sprints: Vec::new(),

@@ -5,16 +5,16 @@ use std::borrow::Cow;
 use domain::{Change, Comment, CommentId, History, HistoryId, RawJson, Worklog, WorklogId};
 use serde_json::value::RawValue;
 
-use super::{People, meet, missing, nothing, read};
+use super::{People, missing, nothing, read};
 use crate::{Error, lenient, lenient::Members, wire};
 
-pub(crate) fn comment(wire: wire::Comment<'_>, people: &mut People) -> Result<Comment, Error> {
+pub(crate) fn comment(wire: &wire::Comment<'_>, people: &mut People) -> Result<Comment, Error> {
     let id = wire.id.ok_or_else(|| Error::malformed("a comment without an id"))?;
     let created_at = wire.created.ok_or_else(|| missing(id, "time of a comment"))?;
     Ok(Comment {
         id: CommentId(id),
-        author: meet(wire.author, people),
-        update_author: meet(wire.update_author, people),
+        author: people.meet(wire.author),
+        update_author: people.meet(wire.update_author),
         body: wire.body.map_or_else(nothing, |body| RawJson::from(body.to_owned())),
         visibility: wire.visibility.map(|raw| RawJson::from(raw.to_owned())),
         jsd_public: wire.jsd_public,
@@ -24,12 +24,12 @@ pub(crate) fn comment(wire: wire::Comment<'_>, people: &mut People) -> Result<Co
     })
 }
 
-pub(crate) fn worklog(wire: wire::Worklog<'_>, people: &mut People) -> Result<Worklog, Error> {
+pub(crate) fn worklog(wire: &wire::Worklog<'_>, people: &mut People) -> Result<Worklog, Error> {
     let kept = |raw: Option<&RawValue>| raw.map(|raw| RawJson::from(raw.to_owned()));
     Ok(Worklog {
         id: WorklogId(wire.id.ok_or_else(|| Error::malformed("a worklog without an id"))?),
-        author: meet(wire.author, people),
-        update_author: meet(wire.update_author, people),
+        author: people.meet(wire.author),
+        update_author: people.meet(wire.update_author),
         started_at: wire.started,
         seconds: wire.time_spent_seconds.unwrap_or(0),
         comment: kept(wire.comment),
@@ -46,7 +46,7 @@ pub(crate) fn history(wire: wire::History<'_>, people: &mut People) -> Result<Hi
         match name.as_ref() {
             "id" => id = lenient::numbered(value),
             "created" => created_at = lenient::timed(value),
-            "author" => author = serde_json::from_str(value.get()).ok(),
+            "author" => author = Some(value),
             "items" => items = read::<Option<Vec<Members<'_>>>>(value.get(), "a changelog entry")?.unwrap_or_default(),
             _ => rest.push((name, value)),
         }
@@ -54,7 +54,7 @@ pub(crate) fn history(wire: wire::History<'_>, people: &mut People) -> Result<Hi
     let id = id.ok_or_else(|| Error::malformed("a changelog entry without an id"))?;
     Ok(History {
         id: HistoryId(id),
-        author: meet(author, people),
+        author: people.meet(author),
         created_at: created_at.ok_or_else(|| missing(id, "time of a changelog entry"))?,
         changes: items.into_iter().map(change).collect::<Result<_, _>>()?,
         more: leftovers(rest)?,

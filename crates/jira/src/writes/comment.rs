@@ -40,7 +40,7 @@ impl Client {
         let url = self.at(&format!("/rest/api/3/issue/{issue}/comment"));
         let request = Request::once(Verb::Post, url, "/issue/{id}/comment", settle).on(issue);
         let answer = self.send(request.saying(&new.wire()?)?).await?;
-        let read = answer.read("a comment").and_then(|wire| convert::comment(wire, &mut convert::People::new()));
+        let read = answer.read("a comment").and_then(|wire| convert::comment(&wire, &mut convert::People::default()));
         // It was made: who asks again makes another one.
         read.map_err(|error| {
             let reason = format!("it happened, but the answer cannot be read ({error})");

@@ -73,18 +73,19 @@ impl Sites {
         Ok(())
     }
 
-    /// Whether both backfills have ended; moves the bar on.
-    pub(super) async fn backfilled(&self, house: &House, bar: &ProgressBar) -> Result<bool, Failed> {
-        let (mut synced, mut expected, mut ended) = (0, 0, true);
+    /// How many issues are still to come, until both backfills have ended; moves the bar on.
+    pub(super) async fn rest(&self, house: &House, bar: &ProgressBar) -> Result<Option<u64>, Failed> {
+        let (mut synced, mut expected, mut rest, mut ended) = (0, 0, 0, true);
         for site in &self.0 {
             let rows = house.store.tenant(site.instance.tenant).backfill_progress(site.instance.id).await?;
             ended &= !rows.is_empty() && rows.iter().all(store::BackfillRow::ended);
             synced += rows.iter().map(|row| row.synced).sum::<u64>();
             expected += rows.iter().filter_map(|row| row.expected).sum::<u64>();
+            rest += rows.iter().map(store::BackfillRow::rest).sum::<u64>();
         }
         bar.set_length(expected);
         bar.set_position(synced);
-        Ok(ended)
+        Ok((!ended).then_some(rest))
     }
 
     /// What lies in the mirror now, and what it cost.

@@ -16,11 +16,11 @@ use std::{
     hash::Hash,
 };
 
-use domain::{Change, Comment, History, InstanceId, IssueId, IssueLink, Worklog};
+use domain::{Change, Comment, History, InstanceId, IssueId, IssueLink, TenantId, Worklog};
 use sea_orm::sqlx::{Postgres, postgres::PgArguments, query::Query};
 
 use super::Sighting;
-use crate::{Error, TenantTx, orm::sql};
+use crate::orm::sql;
 
 /// The children of a page's issues, and which of the issues may have had others.
 pub(super) struct Family<'s> {
@@ -73,32 +73,26 @@ fn rows(issue: i64, history: &History) -> Vec<Row<'_>> {
     changes.map(|(item_no, change)| Row { issue, history, item_no, change: Some(change) }).collect()
 }
 
-impl TenantTx {
-    pub(super) async fn replace_children(&mut self, instance: InstanceId, family: &Family<'_>) -> Result<(), Error> {
-        if !family.comments.is_empty() || !family.known.is_empty() {
-            self.replace_comments(instance, family).await?;
-        }
-        if !family.worklogs.is_empty() || !family.known.is_empty() {
-            self.replace_worklogs(instance, family).await?;
-        }
-        if !family.changes.is_empty() || !family.known.is_empty() {
-            self.replace_changelogs(instance, family).await?;
-        }
-        if !family.links.is_empty() || !family.known.is_empty() {
-            self.replace_links(instance, family).await?;
-        }
-        Ok(())
+/// A statement that is ready to be said: its rows are made already.
+pub(super) type Ready = Query<'static, Postgres, PgArguments>;
+
+impl Family<'_> {
+    /// What must be said of the children, a statement a table.
+    pub(super) fn statements(&self, tenant: TenantId, instance: InstanceId) -> Vec<Ready> {
+        let of = |texts, are_any| (are_any || !self.known.is_empty()).then(|| self.begin(texts, tenant, instance));
+        let statements = [
+            of(comments::TEXTS, !self.comments.is_empty()).map(|begun| comments::rows(begun, &self.comments)),
+            of(worklogs::TEXTS, !self.worklogs.is_empty()).map(|begun| worklogs::rows(begun, &self.worklogs)),
+            of(changelogs::TEXTS, !self.changes.is_empty()).map(|begun| changelogs::rows(begun, &self.changes)),
+            of(links::TEXTS, !self.links.is_empty()).map(|begun| links::rows(begun, &self.links)),
+        ];
+        statements.into_iter().flatten().collect()
     }
 
-    /// The statement that a family needs, with the three parameters that all of them begin with. The first is for issues
+    /// The statement that a family needs, with the three parameters that all of them begin with. The first text is for issues
     /// whose rows are new.
-    fn replace(
-        &self,
-        [add, replace]: [&'static str; 2],
-        instance: InstanceId,
-        family: &Family<'_>,
-    ) -> Query<'static, Postgres, PgArguments> {
-        let text = if family.known.is_empty() { add } else { replace };
-        sql(text).bind(self.tenant.0).bind(instance.0).bind(family.known.as_slice())
+    fn begin(&self, [add, replace]: [&'static str; 2], tenant: TenantId, instance: InstanceId) -> Ready {
+        let text = if self.known.is_empty() { add } else { replace };
+        sql(text).bind(tenant.0).bind(instance.0).bind(self.known.clone())
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use domain::{
-    InstanceId, IssueId, RawJson,
+    InstanceId, IssueId,
     search::{custom_fields, search_document},
     storable_json,
 };
@@ -14,20 +14,21 @@ use crate::{Error, TenantTx, directory::column, orm::sql};
 
 /// Rows come in the order of the arrays, by ascending id, so that two writers lock in one order. `unnest` stands in the list of
 /// columns, here and for what hangs on issues: in `FROM` PostgreSQL would first put each array away row by row, which took a
-/// twentieth of all the time of a load.
+/// twentieth of all the time of a load. The description is taken out of the document rather than sent and parsed a second time.
 const WRITE: &str = "/* issues.write */
-INSERT INTO mirror.issues AS t (tenant_id, instance_id, id, key, project_id, summary, description, type_id, type_name,
-    type_subtask, status_id, status_name, status_category, priority_id, priority_name, resolution_id, resolution_name,
-    assignee, reporter, creator, labels, parent_id, parent_key, sprint_ids, created_at, updated_at, resolved_at, due_on,
-    raw, content_hash, observed_at, seen_at, raw_exact, search, custom)
-SELECT $1, $2, unnest($3::bigint[]), unnest($4::text[]), unnest($5::bigint[]), unnest($6::text[]),
-    unnest($7::text[])::jsonb, unnest($8::bigint[]), unnest($9::text[]), unnest($10::bool[]), unnest($11::bigint[]),
-    unnest($12::text[]), unnest($13::text[]), unnest($14::bigint[]), unnest($15::text[]), unnest($16::bigint[]),
-    unnest($17::text[]), unnest($18::text[]), unnest($19::text[]), unnest($20::text[]), unnest($21::text[])::text[],
-    unnest($22::bigint[]), unnest($23::text[]), unnest($24::text[])::bigint[], unnest($25::timestamptz[]),
-    unnest($26::timestamptz[]), unnest($27::timestamptz[]), unnest($28::date[]), unnest($29::text[])::jsonb,
-    unnest($30::bytea[]), unnest($31::timestamptz[]), unnest($32::timestamptz[]), unnest($33::text[]),
-    unnest($34::text[])::tsvector, unnest($35::text[])::jsonb
+INSERT INTO mirror.issues AS t (tenant_id, instance_id, id, key, project_id, summary, type_id, type_name, type_subtask,
+    status_id, status_name, status_category, priority_id, priority_name, resolution_id, resolution_name, assignee, reporter,
+    creator, labels, parent_id, parent_key, sprint_ids, created_at, updated_at, resolved_at, due_on, content_hash,
+    observed_at, seen_at, raw_exact, search, custom, raw, description)
+SELECT $1, $2, p.*, nullif(p.raw #> '{fields,description}', 'null')
+FROM (SELECT unnest($3::bigint[]), unnest($4::text[]), unnest($5::bigint[]), unnest($6::text[]), unnest($7::bigint[]),
+    unnest($8::text[]), unnest($9::bool[]), unnest($10::bigint[]), unnest($11::text[]), unnest($12::text[]),
+    unnest($13::bigint[]), unnest($14::text[]), unnest($15::bigint[]), unnest($16::text[]), unnest($17::text[]),
+    unnest($18::text[]), unnest($19::text[]), unnest($20::text[])::text[], unnest($21::bigint[]), unnest($22::text[]),
+    unnest($23::text[])::bigint[], unnest($24::timestamptz[]), unnest($25::timestamptz[]), unnest($26::timestamptz[]),
+    unnest($27::date[]), unnest($28::bytea[]), unnest($29::timestamptz[]), unnest($30::timestamptz[]),
+    unnest($31::text[]), unnest($32::text[])::tsvector, unnest($33::text[])::jsonb, unnest($34::text[])::jsonb AS raw
+) AS p
 ON CONFLICT (tenant_id, instance_id, id) DO UPDATE SET
     key = excluded.key, project_id = excluded.project_id, summary = excluded.summary,
     description = excluded.description, type_id = excluded.type_id, type_name = excluded.type_name,
@@ -108,7 +109,6 @@ impl TenantTx {
             .bind(column(&issues, |issue| issue.key.as_str()))
             .bind(column(&issues, |issue| issue.project.0))
             .bind(column(&issues, |issue| issue.summary.as_str()))
-            .bind(column(&issues, |issue| issue.description.as_ref().map(RawJson::as_str)))
             .bind(column(&issues, |issue| issue.issue_type.id))
             .bind(column(&issues, |issue| issue.issue_type.name.as_str()))
             .bind(column(&issues, |issue| issue.issue_type.subtask))
@@ -130,13 +130,13 @@ impl TenantTx {
             .bind(column(&issues, |issue| issue.updated_at))
             .bind(column(&issues, |issue| issue.resolved_at))
             .bind(column(&issues, |issue| issue.due_on))
-            .bind(raws)
             .bind(column(news, |sighting| sighting.snapshot.content_hash.as_slice()))
             .bind(column(news, |sighting| sighting.observed_at))
             .bind(column(news, |sighting| sighting.seen_at))
             .bind(exact)
             .bind(column(&issues, |issue| search_document(&issue.summary, issue.description.as_ref())))
             .bind(custom)
+            .bind(raws)
             .fetch_all(self.connection())
             .await?;
         rows.iter().map(|row| Ok((IssueId(row.try_get("id")?), row.try_get("fresh")?))).collect()

@@ -36,11 +36,12 @@ struct Bars {
     projects: BTreeMap<String, ProgressBar>,
 }
 
-/// Issues that are copied, and that are expected.
+/// Issues that are copied, that are expected, and that are still to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Count {
     synced: u64,
     expected: u64,
+    rest: u64,
 }
 
 impl Progress {
@@ -54,7 +55,7 @@ impl Progress {
         if rows.is_empty() {
             return;
         }
-        let all = rows.iter().map(Count::of).fold(Count { synced: 0, expected: 0 }, Count::plus);
+        let all = rows.iter().map(Count::of).fold(Count { synced: 0, expected: 0, rest: 0 }, Count::plus);
         let now = Instant::now();
         let pace = self.pace.get_or_insert_with(|| Pace::new(now, all.synced));
         pace.observe(now, all.synced);
@@ -87,7 +88,7 @@ impl Progress {
 
 /// How fast it goes, how long the rest takes, and what the site still allows.
 fn told(all: Count, pace: &Pace, standing: Option<Standing>) -> String {
-    let mut told = pace.told(all.expected.saturating_sub(all.synced));
+    let mut told = pace.told(all.rest);
     match standing {
         Some(Standing { paused: Some(wait), .. }) => {
             told.push_str(&format!(", Jira asked for a pause of {} s more", wait.as_secs().max(1)));
@@ -100,11 +101,16 @@ fn told(all: Count, pace: &Pace, standing: Option<Standing>) -> String {
 
 impl Count {
     fn of(row: &BackfillRow) -> Self {
-        Self { synced: row.synced, expected: row.expected.unwrap_or(row.synced).max(row.synced) }
+        let expected = row.expected.unwrap_or(row.synced).max(row.synced);
+        Self { synced: row.synced, expected, rest: row.rest() }
     }
 
     fn plus(self, other: Self) -> Self {
-        Self { synced: self.synced + other.synced, expected: self.expected + other.expected }
+        Self {
+            synced: self.synced + other.synced,
+            expected: self.expected + other.expected,
+            rest: self.rest + other.rest,
+        }
     }
 
     fn put_on(self, bar: &ProgressBar) {
@@ -155,13 +161,13 @@ mod tests {
         for second in 1..=10 {
             pace.observe(start + Duration::from_secs(second), 1_000 + second * 200);
         }
-        let all = Count { synced: 3_000, expected: 10_000 };
+        let all = Count { synced: 3_000, expected: 10_000, rest: 7_000 };
         assert_eq!(told(all, &pace, None), ", 200 a second, 35 s left");
         let left = Standing { left: Some(41.7), paused: None };
         assert_eq!(told(all, &pace, Some(left)), ", 200 a second, 35 s left, 42 requests in the budget");
         let paused = Standing { paused: Some(Duration::from_secs(30)), ..left };
         assert_eq!(told(all, &pace, Some(paused)), ", 200 a second, 35 s left, Jira asked for a pause of 30 s more");
-        let done = Count { synced: 10_000, expected: 10_000 };
+        let done = Count { synced: 10_000, expected: 10_000, rest: 0 };
         assert_eq!(told(done, &pace, None), ", 200 a second");
     }
 }

@@ -1,9 +1,9 @@
 //! Changelogs: an entry is a row for each of its changes.
 
-use domain::{Change, InstanceId, RawJson};
+use domain::{Change, RawJson};
 
-use super::Family;
-use crate::{Error, TenantTx, directory::column};
+use super::{Ready, Row};
+use crate::directory::column;
 
 const ADD: &str = "/* changelogs.add */
 INSERT INTO mirror.changelogs (tenant_id, instance_id, issue_id, id, item_no, author, created_at, field, field_id,
@@ -50,27 +50,24 @@ ON CONFLICT (tenant_id, instance_id, issue_id, id, item_no) DO UPDATE SET
     to_value = excluded.to_value, to_text = excluded.to_text, more = excluded.more,
     history_more = excluded.history_more";
 
-impl TenantTx {
-    pub(super) async fn replace_changelogs(&mut self, instance: InstanceId, family: &Family<'_>) -> Result<(), Error> {
-        let rows = &family.changes;
-        let text = |of: for<'c> fn(&'c Change) -> Option<&'c str>| column(rows, |row| row.change.and_then(of));
-        self.replace([ADD, REPLACE], instance, family)
-            .bind(column(rows, |row| row.issue))
-            .bind(column(rows, |row| row.history.id.0))
-            .bind(column(rows, |row| row.item_no))
-            .bind(column(rows, |row| row.history.author.as_ref().map(|account| account.0.as_str())))
-            .bind(column(rows, |row| row.history.created_at))
-            .bind(text(|change| Some(change.field.as_str())))
-            .bind(text(|change| change.field_id.as_deref()))
-            .bind(text(|change| change.field_type.as_deref()))
-            .bind(text(|change| change.from.as_deref()))
-            .bind(text(|change| change.from_text.as_deref()))
-            .bind(text(|change| change.to.as_deref()))
-            .bind(text(|change| change.to_text.as_deref()))
-            .bind(text(|change| change.more.as_ref().map(RawJson::as_str)))
-            .bind(column(rows, |row| row.history.more.as_ref().filter(|_| row.item_no <= 0).map(RawJson::as_str)))
-            .execute(self.connection())
-            .await?;
-        Ok(())
-    }
+/// The statements, for issues whose rows are new and for others.
+pub(super) const TEXTS: [&str; 2] = [ADD, REPLACE];
+
+pub(super) fn rows(begun: Ready, rows: &[Row<'_>]) -> Ready {
+    let text = |of: for<'c> fn(&'c Change) -> Option<&'c str>| column(rows, |row| row.change.and_then(of));
+    begun
+        .bind(column(rows, |row| row.issue))
+        .bind(column(rows, |row| row.history.id.0))
+        .bind(column(rows, |row| row.item_no))
+        .bind(column(rows, |row| row.history.author.as_ref().map(|account| account.0.as_str())))
+        .bind(column(rows, |row| row.history.created_at))
+        .bind(text(|change| Some(change.field.as_str())))
+        .bind(text(|change| change.field_id.as_deref()))
+        .bind(text(|change| change.field_type.as_deref()))
+        .bind(text(|change| change.from.as_deref()))
+        .bind(text(|change| change.from_text.as_deref()))
+        .bind(text(|change| change.to.as_deref()))
+        .bind(text(|change| change.to_text.as_deref()))
+        .bind(text(|change| change.more.as_ref().map(RawJson::as_str)))
+        .bind(column(rows, |row| row.history.more.as_ref().filter(|_| row.item_no <= 0).map(RawJson::as_str)))
 }

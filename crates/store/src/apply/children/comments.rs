@@ -1,9 +1,9 @@
 //! Comments.
 
-use domain::{InstanceId, RawJson};
+use domain::{Comment, RawJson};
 
-use super::Family;
-use crate::{Error, TenantTx, directory::column};
+use super::Ready;
+use crate::directory::column;
 
 const ADD: &str = "/* comments.add */
 INSERT INTO mirror.comments (tenant_id, instance_id, issue_id, id, author, update_author, body, visibility, jsd_public,
@@ -45,22 +45,19 @@ ON CONFLICT (tenant_id, instance_id, issue_id, id) DO UPDATE SET
     visibility = excluded.visibility, jsd_public = excluded.jsd_public, reply_to = excluded.reply_to,
     created_at = excluded.created_at, updated_at = excluded.updated_at";
 
-impl TenantTx {
-    pub(super) async fn replace_comments(&mut self, instance: InstanceId, family: &Family<'_>) -> Result<(), Error> {
-        let rows = &family.comments;
-        self.replace([ADD, REPLACE], instance, family)
-            .bind(column(rows, |(issue, _)| *issue))
-            .bind(column(rows, |(_, comment)| comment.id.0))
-            .bind(column(rows, |(_, comment)| comment.author.as_ref().map(|account| account.0.as_str())))
-            .bind(column(rows, |(_, comment)| comment.update_author.as_ref().map(|account| account.0.as_str())))
-            .bind(column(rows, |(_, comment)| comment.body.as_str()))
-            .bind(column(rows, |(_, comment)| comment.visibility.as_ref().map(RawJson::as_str)))
-            .bind(column(rows, |(_, comment)| comment.jsd_public))
-            .bind(column(rows, |(_, comment)| comment.reply_to.map(|id| id.0)))
-            .bind(column(rows, |(_, comment)| comment.created_at))
-            .bind(column(rows, |(_, comment)| comment.updated_at))
-            .execute(self.connection())
-            .await?;
-        Ok(())
-    }
+/// The statements, for issues whose rows are new and for others.
+pub(super) const TEXTS: [&str; 2] = [ADD, REPLACE];
+
+pub(super) fn rows(begun: Ready, rows: &[(i64, &Comment)]) -> Ready {
+    begun
+        .bind(column(rows, |(issue, _)| *issue))
+        .bind(column(rows, |(_, comment)| comment.id.0))
+        .bind(column(rows, |(_, comment)| comment.author.as_ref().map(|account| account.0.as_str())))
+        .bind(column(rows, |(_, comment)| comment.update_author.as_ref().map(|account| account.0.as_str())))
+        .bind(column(rows, |(_, comment)| comment.body.as_str()))
+        .bind(column(rows, |(_, comment)| comment.visibility.as_ref().map(RawJson::as_str)))
+        .bind(column(rows, |(_, comment)| comment.jsd_public))
+        .bind(column(rows, |(_, comment)| comment.reply_to.map(|id| id.0)))
+        .bind(column(rows, |(_, comment)| comment.created_at))
+        .bind(column(rows, |(_, comment)| comment.updated_at))
 }

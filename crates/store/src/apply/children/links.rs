@@ -1,9 +1,9 @@
 //! Links, in the order in which the issue lists them.
 
-use domain::InstanceId;
+use domain::IssueLink;
 
-use super::Family;
-use crate::{Error, TenantTx, directory::column};
+use super::Ready;
+use crate::directory::column;
 
 const ADD: &str = "/* links.add */
 INSERT INTO mirror.issue_links (tenant_id, instance_id, issue_id, id, direction, position, type_id, type_name, other_id,
@@ -41,20 +41,17 @@ ON CONFLICT (tenant_id, instance_id, issue_id, id, direction) DO UPDATE SET
     position = excluded.position, type_id = excluded.type_id, type_name = excluded.type_name,
     other_id = excluded.other_id, other_key = excluded.other_key";
 
-impl TenantTx {
-    pub(super) async fn replace_links(&mut self, instance: InstanceId, family: &Family<'_>) -> Result<(), Error> {
-        let rows = &family.links;
-        self.replace([ADD, REPLACE], instance, family)
-            .bind(column(rows, |(issue, ..)| *issue))
-            .bind(column(rows, |(.., link)| link.id))
-            .bind(column(rows, |(.., link)| link.direction.name()))
-            .bind(column(rows, |(_, position, _)| *position))
-            .bind(column(rows, |(.., link)| link.type_id))
-            .bind(column(rows, |(.., link)| link.type_name.as_str()))
-            .bind(column(rows, |(.., link)| link.other.id.0))
-            .bind(column(rows, |(.., link)| link.other.key.as_str()))
-            .execute(self.connection())
-            .await?;
-        Ok(())
-    }
+/// The statements, for issues whose rows are new and for others.
+pub(super) const TEXTS: [&str; 2] = [ADD, REPLACE];
+
+pub(super) fn rows(begun: Ready, rows: &[(i64, i32, &IssueLink)]) -> Ready {
+    begun
+        .bind(column(rows, |(issue, ..)| *issue))
+        .bind(column(rows, |(.., link)| link.id))
+        .bind(column(rows, |(.., link)| link.direction.name()))
+        .bind(column(rows, |(_, position, _)| *position))
+        .bind(column(rows, |(.., link)| link.type_id))
+        .bind(column(rows, |(.., link)| link.type_name.as_str()))
+        .bind(column(rows, |(.., link)| link.other.id.0))
+        .bind(column(rows, |(.., link)| link.other.key.as_str()))
 }

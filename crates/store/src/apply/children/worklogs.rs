@@ -1,9 +1,9 @@
 //! Time that was written down.
 
-use domain::{InstanceId, RawJson};
+use domain::{RawJson, Worklog};
 
-use super::Family;
-use crate::{Error, TenantTx, directory::column};
+use super::Ready;
+use crate::directory::column;
 
 const ADD: &str = "/* worklogs.add */
 INSERT INTO mirror.worklogs (tenant_id, instance_id, issue_id, id, author, update_author, started_at, seconds, comment,
@@ -45,22 +45,19 @@ ON CONFLICT (tenant_id, instance_id, issue_id, id) DO UPDATE SET
     seconds = excluded.seconds, comment = excluded.comment, visibility = excluded.visibility,
     created_at = excluded.created_at, updated_at = excluded.updated_at";
 
-impl TenantTx {
-    pub(super) async fn replace_worklogs(&mut self, instance: InstanceId, family: &Family<'_>) -> Result<(), Error> {
-        let rows = &family.worklogs;
-        self.replace([ADD, REPLACE], instance, family)
-            .bind(column(rows, |(issue, _)| *issue))
-            .bind(column(rows, |(_, worklog)| worklog.id.0))
-            .bind(column(rows, |(_, worklog)| worklog.author.as_ref().map(|account| account.0.as_str())))
-            .bind(column(rows, |(_, worklog)| worklog.update_author.as_ref().map(|account| account.0.as_str())))
-            .bind(column(rows, |(_, worklog)| worklog.started_at))
-            .bind(column(rows, |(_, worklog)| worklog.seconds))
-            .bind(column(rows, |(_, worklog)| worklog.comment.as_ref().map(RawJson::as_str)))
-            .bind(column(rows, |(_, worklog)| worklog.visibility.as_ref().map(RawJson::as_str)))
-            .bind(column(rows, |(_, worklog)| worklog.created_at))
-            .bind(column(rows, |(_, worklog)| worklog.updated_at))
-            .execute(self.connection())
-            .await?;
-        Ok(())
-    }
+/// The statements, for issues whose rows are new and for others.
+pub(super) const TEXTS: [&str; 2] = [ADD, REPLACE];
+
+pub(super) fn rows(begun: Ready, rows: &[(i64, &Worklog)]) -> Ready {
+    begun
+        .bind(column(rows, |(issue, _)| *issue))
+        .bind(column(rows, |(_, worklog)| worklog.id.0))
+        .bind(column(rows, |(_, worklog)| worklog.author.as_ref().map(|account| account.0.as_str())))
+        .bind(column(rows, |(_, worklog)| worklog.update_author.as_ref().map(|account| account.0.as_str())))
+        .bind(column(rows, |(_, worklog)| worklog.started_at))
+        .bind(column(rows, |(_, worklog)| worklog.seconds))
+        .bind(column(rows, |(_, worklog)| worklog.comment.as_ref().map(RawJson::as_str)))
+        .bind(column(rows, |(_, worklog)| worklog.visibility.as_ref().map(RawJson::as_str)))
+        .bind(column(rows, |(_, worklog)| worklog.created_at))
+        .bind(column(rows, |(_, worklog)| worklog.updated_at))
 }
