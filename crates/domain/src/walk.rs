@@ -99,7 +99,7 @@ impl<'t> Walk<'t> {
 
     /// A number, a truth value or null.
     fn word(&mut self) -> &'t str {
-        let rest = &self.text[self.at..];
+        let rest = self.text.get(self.at..).unwrap_or_default();
         let end = rest.find([',', ']', '}', ' ', '\n', '\r', '\t']).unwrap_or(rest.len()).max(1);
         self.at += end.min(rest.len());
         rest.get(..end).unwrap_or(rest)
@@ -143,5 +143,38 @@ impl<'t> Quoted<'t> {
             return serde_json::from_str(self.written).map_or(Cow::Borrowed(self.written), Cow::Owned);
         }
         Cow::Borrowed(self.written.trim_matches('"'))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_stepped_over_as_they_are_written() {
+        let mut walk = Walk::over(r#" { "a\"b" : [ 1 , "]" ] , "c":null , "d" : "e" } "#);
+        let mut seen = Vec::new();
+        walk.object(|walk, name| match name.written {
+            r#""d""# => seen.push((name.plain(), walk.text().map_or("", |text| text.written))),
+            _ => seen.push((name.plain(), walk.skip())),
+        });
+        assert_eq!(seen, [("a\"b".into(), r#"[ 1 , "]" ]"#), ("c".into(), "null"), ("d".into(), r#""e""#)]);
+        let mut items = Vec::new();
+        Walk::over("[1,{},[ ]]").list(|walk| items.push(walk.skip()));
+        assert_eq!(items, ["1", "{}", "[ ]"]);
+    }
+
+    #[test]
+    fn what_is_no_json_ends_the_walk() {
+        let whole = r#"{"a":[1,{"b":"\u00e9"}],"c":null}"#;
+        for end in 0..whole.len() {
+            let mut walk = Walk::over(&whole[..end]);
+            walk.object(|walk, _| {
+                walk.skip();
+            });
+            Walk::over(&whole[end..]).list(|walk| {
+                walk.skip();
+            });
+        }
     }
 }

@@ -3,10 +3,9 @@
 //! Jira's store is asked, not its search index, which may not know a change yet. An issue that makes Jira stumble is found
 //! by halving and set aside; the others go on.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+mod batch;
+
+use std::{collections::BTreeSet, time::Duration};
 
 use chrono::{DateTime, Utc};
 use domain::{IssueId, IssueSnapshot};
@@ -14,14 +13,9 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::{
-    Client, Error, Priority,
-    convert::{Document, Draft, Known},
-    paging::Listing,
-    reference::read,
-    request::Request,
-    retry::RETRIES,
-    wire,
+    Client, Error, Priority, convert::Draft, paging::Listing, reference::read, request::Request, retry::RETRIES, wire,
 };
+use batch::Batch;
 
 /// As many issues as one question may ask for with everything in them.
 const BATCH: usize = 100;
@@ -50,20 +44,6 @@ pub struct Hydrated {
     pub late: Vec<IssueId>,
     /// A lower bound of the instant at which all this was true.
     pub observed_at: DateTime<Utc>,
-}
-
-/// What is known so far of one batch.
-#[derive(Default)]
-struct Batch {
-    drafts: BTreeMap<IssueId, (Draft, DateTime<Utc>)>,
-    failed: BTreeMap<IssueId, String>,
-    late: BTreeSet<IssueId>,
-    /// Why some are late, if it was for want of budget.
-    throttled: Option<Error>,
-    /// Whom the issues name.
-    known: Known,
-    /// When the first answered question was sent.
-    began: Option<DateTime<Utc>>,
 }
 
 #[derive(Serialize)]
@@ -131,8 +111,7 @@ impl Client {
     /// One issue that was read by itself, with what Jira cut off.
     pub(crate) async fn completed(&self, draft: Draft, sent_at: DateTime<Utc>) -> Result<Option<IssueSnapshot>, Error> {
         let id = draft.id();
-        let mut batch = Batch { began: Some(sent_at), ..Batch::default() };
-        batch.drafts.insert(id, (draft, sent_at));
+        let mut batch = Batch::of(draft, sent_at);
         self.complete(&mut batch).await?;
         if let Some(error) = batch.throttled {
             return Err(error);
@@ -319,62 +298,6 @@ impl Client {
         draft.forget_worklogs();
         let worklogs = worklogs.iter().map(|raw| read(raw, "a worklog")).collect::<Result<_, _>>()?;
         draft.add_worklogs(worklogs)
-    }
-}
-
-impl Batch {
-    fn fail(&mut self, id: IssueId, reason: String) {
-        self.drafts.remove(&id);
-        self.failed.insert(id, reason);
-    }
-
-    fn postpone(&mut self, ids: &[IssueId]) {
-        self.drafts.retain(|id, _| !ids.contains(id));
-        self.late.extend(ids);
-    }
-
-    fn cut(&self, which: fn(&Draft) -> bool) -> Vec<IssueId> {
-        self.drafts.iter().filter(|(_, (draft, _))| which(draft)).map(|(id, _)| *id).collect()
-    }
-
-    /// Takes one issue of an answer: as it can be stored, and as it came. One that cannot be read fails alone, if at least its
-    /// id can be.
-    fn take(
-        &mut self,
-        (document, exact): (&Document<'_>, &Document<'_>),
-        asked: &[IssueId],
-        sent_at: DateTime<Utc>,
-    ) -> Result<(), Error> {
-        let id = IssueId(document.id()?);
-        if !asked.contains(&id) {
-            return Ok(());
-        }
-        match Draft::of(document, exact, std::mem::take(&mut self.known)) {
-            Ok(mut draft) => {
-                self.known = draft.take_known();
-                self.drafts.insert(id, (draft, sent_at));
-            }
-            Err(error) => self.fail(id, error.to_string()),
-        }
-        Ok(())
-    }
-
-    fn add_histories(&mut self, log: wire::IssueChangelog<'_>) -> Result<(), Error> {
-        let id = log.issue_id.map(IssueId).ok_or_else(|| Error::malformed("a changelog without its issue"))?;
-        match self.drafts.get_mut(&id) {
-            Some((draft, _)) => draft.add_histories(log.change_histories.unwrap_or_default()),
-            None => Ok(()),
-        }
-    }
-
-    /// Sorts everything that was asked for into one of the four lists.
-    fn settle(self, asked: &[IssueId], hydrated: &mut Hydrated) {
-        let known =
-            |id: &IssueId| self.drafts.contains_key(id) || self.failed.contains_key(id) || self.late.contains(id);
-        hydrated.absent.extend(asked.iter().copied().filter(|id| !known(id)));
-        hydrated.failed.extend(self.failed);
-        hydrated.late.extend(self.late);
-        hydrated.snapshots.extend(self.drafts.into_values().map(|(draft, sent_at)| draft.finish(sent_at)));
     }
 }
 

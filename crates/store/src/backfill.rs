@@ -370,3 +370,30 @@ fn synced(row: &PgRow) -> Result<u64, Error> {
 fn expected(row: &PgRow) -> Result<Option<u64>, Error> {
     Ok(row.try_get::<Option<i64>, _>("expected")?.and_then(|count| u64::try_from(count).ok()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_a_page_under_way_is_as_good_as_done() {
+        let rest = |state: &str, synced, expected| {
+            let row = BackfillRow {
+                project: ProjectId(1),
+                project_key: "ACME".to_owned(),
+                run: Uuid::nil(),
+                state: state.to_owned(),
+                reason: None,
+                synced,
+                expected,
+                page: 0,
+                began_at: DateTime::UNIX_EPOCH,
+                finished_at: None,
+            };
+            row.rest()
+        };
+        assert_eq!((rest("waiting", 0, Some(900)), rest("running", 100, Some(900))), (900, 750));
+        assert_eq!((rest("running", 880, Some(900)), rest("running", 950, Some(900))), (10, 0));
+        assert_eq!((rest("running", 100, None), rest("done", 890, Some(900))), (0, 0));
+    }
+}
