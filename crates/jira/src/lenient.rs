@@ -109,9 +109,33 @@ fn plain(quoted: &str) -> Option<Cow<'_, str>> {
     Some(Cow::Borrowed(written))
 }
 
-/// A member's name. It is only copied where it has escapes.
-#[derive(Deserialize)]
-pub(crate) struct Name<'n>(#[serde(borrow)] pub(crate) Cow<'n, str>);
+/// A member's name. It is only copied where it has escapes. Halves of surrogate pairs are replaced, which serde would refuse:
+/// one odd name must not spoil a page of issues.
+pub(crate) struct Name<'n>(pub(crate) Cow<'n, str>);
+
+impl<'de: 'n, 'n> Deserialize<'de> for Name<'n> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_borrowed_bytes<E>(self, name: &'de [u8]) -> Result<Self::Value, E> {
+                Ok(Name(String::from_utf8_lossy(name)))
+            }
+
+            fn visit_bytes<E>(self, name: &[u8]) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Owned(String::from_utf8_lossy(name).into_owned())))
+            }
+        }
+
+        from.deserialize_bytes(Visitor)
+    }
+}
 
 /// An object's members; of anything else nothing.
 pub(crate) struct Object<'a>(pub(crate) Option<Members<'a>>);

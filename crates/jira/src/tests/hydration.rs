@@ -65,6 +65,20 @@ async fn an_answer_without_a_list_says_nothing_about_absence() {
 }
 
 #[tokio::test]
+async fn what_no_text_can_hold_stops_no_page() {
+    let halves = r#""summary":"a \ud800","na\udc00me":1,"#;
+    let odd = issue(2).to_string().replacen(r#""summary":"s","#, halves, 1);
+    let text = format!(r#"{{"issues":[{},{odd},{{"id":"3","fields":[]}}]}}"#, issue(1));
+    assert!(text.contains(halves), "{text}");
+    let site = Site::start(move |_, _| ours(text.clone())).await;
+    let hydrated = site.client.hydrate(&all(&[1, 2, 3])).await.expect("an answer");
+    assert_eq!(summary(&hydrated), (vec![1, 2], vec![], vec![3]));
+    let odd = &hydrated.snapshots[1];
+    assert_eq!(odd.issue.summary, "a \u{fffd}");
+    assert!(odd.raw.as_str().contains(r#""a \ud800""#), "the raw document keeps what columns cannot hold");
+}
+
+#[tokio::test]
 async fn more_than_a_hundred_are_asked_for_in_portions() {
     let site = Site::start(|_, asked| {
         let issues: Vec<Value> = asked_ids(asked).into_iter().map(issue).collect();
