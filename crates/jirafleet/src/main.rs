@@ -20,6 +20,10 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::exit::Failed;
 
+/// Whatever a page of issues is read into is given back all at once, which glibc's allocator makes dear.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Keeps a PostgreSQL mirror of Jira Cloud sites true and fresh.
 #[derive(Parser)]
 #[command(name = "jirafleet", version, propagate_version = true, arg_required_else_help = true, after_help = EXIT_CODES)]
