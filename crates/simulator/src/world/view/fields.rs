@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::parts::{CommentsView, WorklogsView};
@@ -146,12 +147,12 @@ impl FieldsView<'_> {
             "attachment" => map.serialize_value(&nothing),
             "resolution" => map.serialize_value(&self.resolution()),
             SEVERITY_FIELD => map.serialize_value(&self.severity()),
-            "votes" => map.serialize_value(&json!({"votes": 0, "hasVoted": false})),
-            "watches" => map.serialize_value(&json!({"watchCount": 1, "isWatching": false})),
+            "votes" => map.serialize_value(constant(r#"{"votes":0,"hasVoted":false}"#)),
+            "watches" => map.serialize_value(constant(r#"{"watchCount":1,"isWatching":false}"#)),
             "workratio" => map.serialize_value(&-1),
-            "progress" | "aggregateprogress" => map.serialize_value(&json!({"progress": 0, "total": 0})),
+            "progress" | "aggregateprogress" => map.serialize_value(constant(r#"{"progress":0,"total":0}"#)),
             "timetracking" => map.serialize_value(&self.time_spent()),
-            "issuerestriction" => map.serialize_value(&json!({"issuerestrictions": {}, "shouldDisplay": false})),
+            "issuerestriction" => map.serialize_value(constant(r#"{"issuerestrictions":{},"shouldDisplay":false}"#)),
             _ => map.serialize_value(&None::<()>),
         }
     }
@@ -197,6 +198,11 @@ impl FieldsView<'_> {
         let seconds: u64 = self.issue.worklogs.iter().map(|worklog| worklog.seconds).sum();
         if seconds == 0 { json!({}) } else { json!({"timeSpentSeconds": seconds, "timeSpent": duration(seconds)}) }
     }
+}
+
+/// A value that is the same in every issue; building it for each would take as long as writing it.
+fn constant(text: &'static str) -> &'static RawValue {
+    serde_json::from_str(text).unwrap_or(RawValue::NULL)
 }
 
 /// Seconds as Jira writes them, such as `2h 15m`.
