@@ -20,6 +20,7 @@ mod m0012_webhooks;
 mod m0013_idempotency;
 mod m0014_policies;
 mod m0015_checks;
+mod m0016_statistics;
 mod roles;
 mod session;
 mod tables;
@@ -124,6 +125,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0013_idempotency::Migration),
             Box::new(m0014_policies::Migration),
             Box::new(m0015_checks::Migration),
+            Box::new(m0016_statistics::Migration),
         ]
     }
 }

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The newest step of the schema that this program relies on.
-pub const SCHEMA: &str = "m0015_checks";
+pub const SCHEMA: &str = "m0016_statistics";
 
 /// How long to wait for a connection before telling that all are busy.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -165,12 +165,16 @@ impl TenantStore {
         self.store.keys()
     }
 
-    /// One message to PostgreSQL and back. The setting ends with the transaction; one for the session would leak to
-    /// whoever gets the connection next.
+    /// One message to PostgreSQL and back. The settings end with the transaction; one for the session would leak to
+    /// whoever gets the connection next. Our names are said with their schema, and a short path is soon searched: PostgreSQL
+    /// checks each foreign key as the tables' owner, and works out whose path it is twice a row. Along the usual path that took
+    /// a third of the time in which 50,000 rows of a changelog are written.
     async fn begin_as(&self, opening: &str) -> Result<TenantTx, Error> {
         let tenant = self.tenant;
         let span = tracing::debug_span!("transaction", otel.kind = "client", db.system.name = "postgresql");
-        let words = format!("{opening}; SELECT set_config('app.current_tenant_id', '{tenant}', true)");
+        let words = format!(
+            "{opening}; SELECT set_config('app.current_tenant_id', '{tenant}', true), set_config('search_path', 'pg_catalog', true)"
+        );
         let tx = begin(&self.store.pool, words).await?;
         let (keys, by) = (self.store.keys.clone(), self.by.clone());
         let stale = Stale::new(self.store.cache.clone(), tenant);
