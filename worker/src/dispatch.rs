@@ -16,8 +16,14 @@ use crate::{
     },
 };
 
+/// Whether somebody waits for the rows that a job writes. A poll is in the live queue because it must be on time, but it only
+/// asks: what it finds is written by jobs of their own. With a poll a second, as fifty sites have, no backfill would go fast.
+fn is_awaited(job: &Job) -> bool {
+    job.policy().queue == QueueName::Live && !matches!(job, Job::PollUpdates { .. })
+}
+
 pub(crate) async fn run(ctx: &Context, envelope: &Envelope) -> Result<Outcome, Failure> {
-    if envelope.job.policy().queue == QueueName::Live {
+    if is_awaited(&envelope.job) {
         ctx.precedence.live();
     }
     // Boxed: nested as they are, the compiler would give up on the size of all of them in one.
@@ -54,4 +60,20 @@ pub(crate) async fn run(ctx: &Context, envelope: &Envelope) -> Result<Outcome, F
         Job::Probe { .. } => ready(Ok(Outcome::Done)).boxed(),
     };
     work.await
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{InstanceId, IssueId};
+    use queue::Lane;
+
+    use super::*;
+
+    #[test]
+    fn a_poll_slows_no_backfill_and_what_it_touched_goes_first() {
+        let instance = InstanceId::generate();
+        assert!(is_awaited(&Job::SyncTouched { instance, lane: Lane::of(IssueId(7)) }));
+        assert!(!is_awaited(&Job::PollUpdates { instance, page: None }));
+        assert!(!is_awaited(&Job::Backfill { instance, projects: Vec::new(), since: None }));
+    }
 }
