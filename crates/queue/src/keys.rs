@@ -37,6 +37,8 @@ pub(crate) struct Keys {
     pub(crate) share: String,
     /// Which run of a request that is unique while it waits is on, and until when unless it is renewed, by unique key.
     pub(crate) runs: String,
+    /// What waits for the end of such a run, by unique key; kept for a few seconds after the last one came.
+    pub(crate) waiting: String,
     /// Instances with a line of their own, by the time at which it was last looked after.
     pub(crate) lines: String,
     /// What each worker holds at once, and when it last said so.
@@ -76,6 +78,7 @@ impl Keys {
             shares: key("shares"),
             share: key("share"),
             runs: key("runs"),
+            waiting: key("waiting"),
             lines: key("lines"),
             slots: key("slots"),
             receiver: key("receiver"),

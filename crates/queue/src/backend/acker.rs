@@ -138,9 +138,10 @@ fn tell(shared: &Shared, batch: &[Finish]) -> Request {
     let mut script = FINISH.prepare_invoke();
     script.key(&keys.stream).key(&keys.delayed).key(&keys.dead).key(&keys.wake).key(&keys.runs);
     script.key(&keys.dropped).key(&keys.shares).key(&keys.share).key(&keys.lines).key(&keys.cancelled);
+    script.key(&keys.waiting);
     script.arg(GROUP).arg(&options.consumer).arg(millis(options.lease)).arg(KEPT);
     let (good, others): (Vec<&Finish>, Vec<&Finish>) = batch.iter().partition(|finish| finish.is_good_end());
-    let mut count = 10 + give_back(&mut script, good.iter().filter_map(|finish| finish.held.as_deref()).collect());
+    let mut count = 11 + give_back(&mut script, good.iter().filter_map(|finish| finish.held.as_deref()).collect());
     for finish in others {
         finish.write(&mut script, &mut count);
     }

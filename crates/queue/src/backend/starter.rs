@@ -29,8 +29,8 @@ use crate::{
 /// How long one script may take.
 const RESPONSE: Duration = Duration::from_secs(3);
 
-/// How long a delivery waits when the same request still runs elsewhere.
-const BUSY_WAIT: Duration = Duration::from_millis(200);
+/// How long a delivery waits when the same request still runs elsewhere, unless that run ends before (`finish.lua`).
+const BUSY_WAIT: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(shared: Arc<Shared>, mut inbox: mpsc::UnboundedReceiver<Start>) {
     let mut starter = Starter { line: Line::new(&shared, RESPONSE), shared };

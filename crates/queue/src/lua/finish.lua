@@ -1,7 +1,7 @@
 -- Settles deliveries. Each outcome is applied once, however often it is sent; what must not happen twice (a retry, a next
 -- page, a dead letter) is done only by the consumer that holds the entry, or while the entry is still pending.
--- KEYS: stream, delayed, dead, wake, runs, how many dead letters were dropped, shares, share, lines, cancelled; the unique
---   keys of what ended well; the lines of these, in the same order, one for each run of them that has the same; then unique
+-- KEYS: stream, delayed, dead, wake, runs, how many dead letters were dropped, shares, share, lines, cancelled, waiting; the
+--   unique keys of what ended well; the lines of these, in the same order, one for each run of them that has the same; then unique
 --   keys and lines as the records say.
 -- ARGV: group, consumer, lease in ms, dead letters kept, how many of mode 'p' ended well, how many of mode 'u' after these,
 --   how many runs of lines, the length of each; the entries of what ended well, its jobs; then records of 10, of 5 for the
@@ -10,7 +10,10 @@
 -- Answers the entries whose outcome came too late.
 local stream, group, me, lease = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local late, gone, gone_lines = {}, {}, {}
+-- The longest that a copy waits for the end of a run, in ms: see `starter.rs`.
+local WAIT = 2000
 local runs, dropped, shares, share, lines, cancelled = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local delayed, waiting = KEYS[2], KEYS[11]
 local is_counted, ended = false, {}
 
 -- One job of an instance less, if it was this that took it from the stream.
@@ -37,11 +40,25 @@ local function remove(entry, line)
   count(redis.call('XDEL', stream, entry), line)
 end
 
+-- A run has ended: the copy that waits for that is due now. One that went on since may have put itself off for longer.
+local function hasten(unique)
+  local body = redis.call('HGET', waiting, unique)
+  local due = body and redis.call('ZSCORE', delayed, body)
+  if body then
+    redis.call('HDEL', waiting, unique)
+  end
+  if due and tonumber(due) <= now_ms() + WAIT then
+    redis.call('ZREM', delayed, body)
+    redis.call('XADD', stream, '*', 'e', body)
+  end
+end
+
 -- Gives back the mark of a run, if it is this job's: also of one that was let start and did not.
 local function unmark(job, mode, k)
   local mark = mode == 'p' and redis.call('HGET', runs, KEYS[k])
   if mark and string.sub(mark, 1, 36) == job then
     redis.call('HDEL', runs, KEYS[k])
+    hasten(KEYS[k])
   end
 end
 
@@ -99,7 +116,7 @@ function verbs.later(entry, job, mode, k, body, delay, claim, life)
   local ends = line_of(mode, k)
   if not first or first == job then
     ends = nil
-    schedule(KEYS[2], KEYS[4], body, delay)
+    schedule(delayed, KEYS[4], body, delay)
     if mode == 'p' then
       release(job, mode, k)
     end
@@ -119,7 +136,14 @@ function verbs.wait(entry, job, mode, k, body, delay, claim, life)
   if first and first ~= job then
     go(entry, mode, k)
   elseif owned(stream, group, me, entry) then
-    schedule(KEYS[2], KEYS[4], body, delay)
+    local mark = redis.call('HGET', runs, KEYS[k])
+    if mark and tonumber(string.sub(mark, 37)) > now_ms() then
+      schedule(delayed, KEYS[4], body, delay)
+      redis.call('HSET', waiting, KEYS[k], body)
+      redis.call('PEXPIRE', waiting, WAIT * 2)
+    else
+      redis.call('XADD', stream, '*', 'e', body) -- the run has ended since
+    end
     redis.call('SET', KEYS[k], claim, 'PX', life + delay)
     remove(entry)
   end
@@ -165,19 +189,24 @@ local function held(first, last, found)
   for j = first, last do
     local holds = found[j - first + 1]
     if holds and string.sub(holds, 1, 36) == ARGV[i + good + j - 1] then
-      mine[#mine + 1] = KEYS[10 + j]
+      mine[#mine + 1] = KEYS[11 + j]
     end
   end
   return mine
 end
 if pending > 0 then
-  local mine = held(1, pending, redis.call('HMGET', runs, unpack(KEYS, 11, 10 + pending)))
+  local mine = held(1, pending, redis.call('HMGET', runs, unpack(KEYS, 12, 11 + pending)))
   if #mine > 0 then
     redis.call('HDEL', runs, unpack(mine))
+    if redis.call('EXISTS', waiting) == 1 then
+      for _, unique in ipairs(mine) do
+        hasten(unique)
+      end
+    end
   end
 end
 if unfinished > 0 then
-  local mine = held(pending + 1, good, redis.call('MGET', unpack(KEYS, 11 + pending, 10 + good)))
+  local mine = held(pending + 1, good, redis.call('MGET', unpack(KEYS, 12 + pending, 11 + good)))
   if #mine > 0 then
     redis.call('DEL', unpack(mine))
   end
@@ -185,7 +214,7 @@ end
 for run = 1, lengths do
   for _ = 1, tonumber(ARGV[7 + run]) do
     gone[#gone + 1] = ARGV[i + #gone]
-    gone_lines[#gone] = KEYS[10 + good + run]
+    gone_lines[#gone] = KEYS[11 + good + run]
   end
 end
 is_counted, i = good > 0, i + 2 * good
