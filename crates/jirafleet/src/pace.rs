@@ -99,6 +99,7 @@ impl fmt::Display for Left {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let perhaps = if self.is_sure { "" } else { "perhaps " };
         match self.seconds {
+            seconds if seconds < 10.0 => write!(f, "{perhaps}{seconds:.1} s left"),
             seconds if seconds < 100.0 => write!(f, "{perhaps}{seconds:.0} s left"),
             seconds if seconds < 6_000.0 => write!(f, "{perhaps}{:.0} min left", seconds / 60.0),
             seconds => write!(f, "{perhaps}{:.1} h left", seconds / 3_600.0),
@@ -125,8 +126,8 @@ mod tests {
     fn a_steady_pace_is_believed_after_a_while() {
         let uneven = |half| [9, 11, 10, 8, 12][half as usize % 5];
         let said = |seconds| watched(seconds, uneven).left(9_000).map(|left| left.to_string());
-        assert_eq!(said(1).as_deref(), Some("perhaps 9 s left"), "a tenth of ten thousand after a second");
-        assert_eq!(said(10).as_deref(), Some("9 s left"));
+        assert_eq!(said(1).as_deref(), Some("perhaps 9.0 s left"), "a tenth of ten thousand after a second");
+        assert_eq!(said(10).as_deref(), Some("9.0 s left"));
         assert_eq!(watched(10, uneven).left(0), None);
     }
 
@@ -150,15 +151,15 @@ mod tests {
     fn what_comes_before_the_first_issues_does_not_count() {
         let late = |half| if half <= 20 { 0 } else { 10 };
         assert_eq!(watched(10, late).left(9_000), None);
-        assert_eq!(watched(11, late).left(9_000).map(|left| left.to_string()).as_deref(), Some("perhaps 9 s left"));
+        assert_eq!(watched(11, late).left(9_000).map(|left| left.to_string()).as_deref(), Some("perhaps 9.0 s left"));
     }
 
     #[test]
     fn long_times_are_told_in_words_for_them() {
         let said = |seconds| Left { seconds, is_sure: true }.to_string();
         assert_eq!(
-            (said(99.0), said(300.0), said(9_000.0)),
-            ("99 s left".into(), "5 min left".into(), "2.5 h left".into())
+            (said(9.9), said(99.0), said(300.0), said(9_000.0)),
+            ("9.9 s left".into(), "99 s left".into(), "5 min left".into(), "2.5 h left".into())
         );
     }
 }
