@@ -266,7 +266,7 @@ impl TestFleet {
                     Ok(true) => break,
                     // On a busy machine Redis may take longer than a gateway would wait for it.
                     Err(error) if !error.is_passing() => panic!("{error}"),
-                    // Whoever looks every few milliseconds takes a tenth of the time that a long run is measured by.
+                    // Whoever looks every few milliseconds takes a twentieth of the machine whose work is measured.
                     _ => tokio::time::sleep((began.elapsed() / 20).clamp(SOONEST, LATEST)).await,
                 }
             }

@@ -173,7 +173,8 @@ impl TenantStore {
         let tenant = self.tenant;
         let span = tracing::debug_span!("transaction", otel.kind = "client", db.system.name = "postgresql");
         let words = format!(
-            "{opening}; SELECT set_config('app.current_tenant_id', '{tenant}', true), set_config('search_path', 'pg_catalog', true)"
+            "{opening}; SELECT set_config('app.current_tenant_id', '{tenant}', true), \
+            set_config('search_path', 'pg_catalog', true)"
         );
         let tx = begin(&self.store.pool, words).await?;
         let (keys, by) = (self.store.keys.clone(), self.by.clone());

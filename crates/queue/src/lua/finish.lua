@@ -10,8 +10,6 @@
 -- Answers the entries whose outcome came too late.
 local stream, group, me, lease = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 local late, gone, gone_lines = {}, {}, {}
--- The longest that a copy waits for the end of a run, in ms: see `starter.rs`.
-local WAIT = 2000
 local runs, dropped, shares, share, lines, cancelled = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local delayed, waiting = KEYS[2], KEYS[11]
 local is_counted, ended = false, {}
@@ -40,16 +38,16 @@ local function remove(entry, line)
   count(redis.call('XDEL', stream, entry), line)
 end
 
--- A run has ended: the copy that waits for that is due now. One that went on since may have put itself off for longer.
-local function hasten(unique)
-  local body = redis.call('HGET', waiting, unique)
-  local due = body and redis.call('ZSCORE', delayed, body)
-  if body then
-    redis.call('HDEL', waiting, unique)
+-- A run has ended: the copy that waits for that is due now, unless it went on since and put itself off until another time.
+-- `noted` is until when it waits, and its body.
+local function end_wait(unique, noted)
+  if not noted then
+    return
   end
-  if due and tonumber(due) <= now_ms() + WAIT then
-    redis.call('ZREM', delayed, body)
-    redis.call('XADD', stream, '*', 'e', body)
+  redis.call('HDEL', waiting, unique)
+  local due, body = string.match(noted, '^(%S+) (.*)$')
+  if redis.call('ZSCORE', delayed, body) == due then
+    hasten(delayed, stream, body)
   end
 end
 
@@ -58,7 +56,7 @@ local function unmark(job, mode, k)
   local mark = mode == 'p' and redis.call('HGET', runs, KEYS[k])
   if mark and string.sub(mark, 1, 36) == job then
     redis.call('HDEL', runs, KEYS[k])
-    hasten(KEYS[k])
+    end_wait(KEYS[k], redis.call('HGET', waiting, KEYS[k]))
   end
 end
 
@@ -139,8 +137,8 @@ function verbs.wait(entry, job, mode, k, body, delay, claim, life)
     local mark = redis.call('HGET', runs, KEYS[k])
     if mark and tonumber(string.sub(mark, 37)) > now_ms() then
       schedule(delayed, KEYS[4], body, delay)
-      redis.call('HSET', waiting, KEYS[k], body)
-      redis.call('PEXPIRE', waiting, WAIT * 2)
+      redis.call('HSET', waiting, KEYS[k], redis.call('ZSCORE', delayed, body) .. ' ' .. body)
+      redis.call('PEXPIRE', waiting, delay * 2)
     else
       redis.call('XADD', stream, '*', 'e', body) -- the run has ended since
     end
@@ -199,8 +197,9 @@ if pending > 0 then
   if #mine > 0 then
     redis.call('HDEL', runs, unpack(mine))
     if redis.call('EXISTS', waiting) == 1 then
-      for _, unique in ipairs(mine) do
-        hasten(unique)
+      local found = redis.call('HMGET', waiting, unpack(mine))
+      for j, unique in ipairs(mine) do
+        end_wait(unique, found[j])
       end
     end
   end

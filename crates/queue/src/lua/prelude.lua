@@ -21,6 +21,15 @@ local function schedule(delayed, wake, body, delay)
   end
 end
 
+-- Makes a delayed job due at once; whether it was there.
+local function hasten(delayed, stream, body)
+  if redis.call('ZREM', delayed, body) == 0 then
+    return false
+  end
+  redis.call('XADD', stream, '*', 'e', body)
+  return true
+end
+
 -- Fairness: each instance has a share, that many jobs out of its own line and not ended. What it asks for beyond that waits
 -- in its line, and each end lets the next one out. So whoever asks for little stands behind one share of each of the others
 -- and never behind all that they asked for.

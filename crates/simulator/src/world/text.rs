@@ -22,9 +22,6 @@ pub enum Text {
     Document(Arc<Value>),
 }
 
-/// A text as an Atlassian document, written out node by node: most of what a large site answers is such documents.
-struct Adf<'t>(&'t Text);
-
 impl From<&str> for Text {
     fn from(words: &str) -> Self {
         Self::Written(words.to_owned())
@@ -99,6 +96,9 @@ impl Span {
     }
 }
 
+/// A text as an Atlassian document, written out node by node: most of what a large site answers is such documents.
+struct Adf<'t>(&'t Text);
+
 impl Serialize for Adf<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         match self.0 {
@@ -144,10 +144,10 @@ impl Serialize for Span {
 }
 
 #[derive(Serialize)]
-struct Document<C> {
+struct Document {
     r#type: &'static str,
     version: u8,
-    content: C,
+    content: Vec<Block>,
 }
 
 /// A node with children.
