@@ -49,6 +49,24 @@ async fn what_goes_in_comes_out() {
     assert_eq!(mirror.tenant.issue_by_id(mirror.instance, IssueId(1)).await.unwrap(), Some(rich.issue));
 }
 
+/// Longer ones are written in two parts, the second made while the first is written.
+#[tokio::test]
+async fn a_long_page_comes_out_whole_whoever_writes_beside_it() {
+    let mirror = Mirror::new().await;
+    let newer = |id: i64| IssueSnapshot { comments: vec![comment(9, "newer")], ..said(id, (11, 21), "newer") };
+    let long: Vec<IssueSnapshot> = (1..=600).map(rich).collect();
+    let beside: Vec<IssueSnapshot> = (1..=600).step_by(2).map(newer).collect();
+    tokio::join!(mirror.apply(&long), mirror.apply(&beside));
+    let ids: Vec<IssueId> = (1..=600).map(IssueId).collect();
+    let rows = mirror.tenant.snapshots(mirror.instance, &ids).await.unwrap();
+    assert_eq!(rows.len(), 600);
+    for ((id, said), row) in (1..).zip(&long).zip(&rows) {
+        let expected = if id % 2 == 1 { newer(id) } else { said.clone() };
+        assert_eq!(expected.differences(row), Vec::<&str>::new(), "issue {id}");
+    }
+    assert_eq!(mirror.apply(&long).await, Applied { unchanged: 300, refused: 300, written: 0 });
+}
+
 #[tokio::test]
 async fn twice_is_once() {
     let mirror = Mirror::new().await;

@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr2;
+
 /// A place in a valid document, at the beginning of a value. Were the document not valid, less would be found in it, and
 /// nothing worse.
 pub(crate) struct Walk<'t> {
@@ -86,7 +88,7 @@ impl<'t> Walk<'t> {
     fn string(&mut self) -> Quoted<'t> {
         let (rest, start) = (&self.text.as_bytes()[self.at + 1..], self.at);
         let (mut length, mut escaped) = (0, false);
-        while let Some(found) = rest[length..].iter().position(|byte| matches!(byte, b'"' | b'\\')) {
+        while let Some(found) = memchr2(b'"', b'\\', &rest[length..]) {
             length += found + 1;
             if rest[length - 1] == b'"' {
                 break;

@@ -19,10 +19,15 @@ use domain::{InstanceId, IssueId, IssueSnapshot};
 
 use crate::{Error, TenantTx, orm::stored};
 use children::Family;
+use content::content;
 pub(crate) use people::Person;
 use sprints::Told;
 pub(crate) use sprints::to_sprint;
 use verdict::{Held, Sighting, Verdict};
+
+/// Issues of a long page, of which the first few are written while the rows of all others are made.
+const LONG: usize = 256;
+const HEAD: usize = 64;
 
 /// What became of the snapshots that were applied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,12 +78,23 @@ impl TenantTx {
         news: &[&Sighting<'_>],
         held: &HeldById,
     ) -> Result<HashMap<IssueId, bool>, Error> {
+        if news.is_empty() {
+            return Ok(HashMap::new());
+        }
         let tenant = self.tenant;
+        let (head, rest) = news.split_at(if news.len() < LONG { news.len() } else { HEAD });
         let expected = news.iter().map(|sighting| (sighting.id(), !held.contains_key(&sighting.id()))).collect();
-        // The children's rows are made while PostgreSQL writes the issues, as if nobody came between.
-        let early = async { Family::of(news, &expected).statements(tenant, instance) };
-        let (written, mut statements) = tokio::join!(self.write_content(instance, news), early);
-        let written = written?;
+        let first = content(tenant, instance, head).await;
+        // Made while PostgreSQL writes the first issues; the children's rows as if nobody came between.
+        let making = async {
+            let rest = if rest.is_empty() { None } else { Some(content(tenant, instance, rest).await) };
+            (rest, Family::of(news, &expected).statements(tenant, instance))
+        };
+        let (written, (rest, mut statements)) = tokio::join!(self.write_content(first), making);
+        let mut written = written?;
+        if let Some(rest) = rest {
+            written.extend(self.write_content(rest).await?);
+        }
         if written != expected {
             statements = Family::of(news, &written).statements(tenant, instance);
         }

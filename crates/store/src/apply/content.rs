@@ -1,15 +1,15 @@
 //! The issues' own rows: what is held, what is written, which registers move.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 use domain::{
-    InstanceId, IssueId,
+    InstanceId, IssueId, IssueSnapshot, TenantId,
     search::{custom_fields, search_document},
     storable_json,
 };
 use sea_orm::sqlx::{Row, postgres::PgRow};
 
-use super::{Held, HeldById, Sighting};
+use super::{Held, HeldById, Sighting, children::Ready};
 use crate::{Error, TenantTx, directory::column, orm::sql};
 
 /// Rows come in the order of the arrays, by ascending id, so that two writers lock in one order. `unnest` stands in the list of
@@ -47,9 +47,12 @@ WHERE (t.deleted_at IS NULL OR t.deleted_at < excluded.seen_at)
 RETURNING t.id, t.xmax = 0 AS fresh";
 
 impl TenantTx {
+    /// What is held of these issues. With the question the transaction is told to plan without looking at parameters, which
+    /// our statements gain nothing from: the planner would copy a page's documents several times.
     pub(super) async fn held(&mut self, instance: InstanceId, ids: Vec<i64>) -> Result<HeldById, Error> {
         let rows = sql("/* issues.ask */
-            SELECT i.* FROM unnest($3::bigint[]) AS p (id) CROSS JOIN LATERAL (
+            SELECT i.* FROM set_config('plan_cache_mode', 'force_generic_plan', true), unnest($3::bigint[]) AS p (id)
+            CROSS JOIN LATERAL (
                 SELECT id, key, updated_at, observed_at, seen_at, content_hash, deleted_at
                 FROM mirror.issues WHERE tenant_id = $1 AND instance_id = $2 AND id = p.id OFFSET 0
             ) AS i")
@@ -88,57 +91,8 @@ impl TenantTx {
     }
 
     /// Writes new content; says which issues it was written for, and for each whether its row is a new one.
-    pub(super) async fn write_content(
-        &mut self,
-        instance: InstanceId,
-        news: &[&Sighting<'_>],
-    ) -> Result<HashMap<IssueId, bool>, Error> {
-        if news.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let issues = column(news, |sighting| &sighting.snapshot.issue);
-        let storable = column(news, |sighting| storable_json(sighting.snapshot.raw.as_str()));
-        let texts = || news.iter().map(|sighting| sighting.snapshot.raw.as_str()).zip(&storable);
-        let raws: Vec<&str> = texts().map(|(raw, storable)| storable.as_deref().unwrap_or(raw)).collect();
-        let exact: Vec<Option<&str>> = texts().map(|(raw, storable)| storable.as_ref().map(|_| raw)).collect();
-        let custom: Vec<Option<String>> = raws.iter().map(|raw| custom_fields(raw)).collect();
-        let rows = sql(WRITE)
-            .bind(self.tenant.0)
-            .bind(instance.0)
-            .bind(column(&issues, |issue| issue.id.0))
-            .bind(column(&issues, |issue| issue.key.as_str()))
-            .bind(column(&issues, |issue| issue.project.0))
-            .bind(column(&issues, |issue| issue.summary.as_str()))
-            .bind(column(&issues, |issue| issue.issue_type.id))
-            .bind(column(&issues, |issue| issue.issue_type.name.as_str()))
-            .bind(column(&issues, |issue| issue.issue_type.subtask))
-            .bind(column(&issues, |issue| issue.status.id))
-            .bind(column(&issues, |issue| issue.status.name.as_str()))
-            .bind(column(&issues, |issue| issue.status.category.name()))
-            .bind(column(&issues, |issue| issue.priority.as_ref().map(|priority| priority.id)))
-            .bind(column(&issues, |issue| issue.priority.as_ref().map(|priority| priority.name.as_str())))
-            .bind(column(&issues, |issue| issue.resolution.as_ref().map(|resolution| resolution.id)))
-            .bind(column(&issues, |issue| issue.resolution.as_ref().map(|resolution| resolution.name.as_str())))
-            .bind(column(&issues, |issue| issue.assignee.as_ref().map(|account| account.0.as_str())))
-            .bind(column(&issues, |issue| issue.reporter.as_ref().map(|account| account.0.as_str())))
-            .bind(column(&issues, |issue| issue.creator.as_ref().map(|account| account.0.as_str())))
-            .bind(column(&issues, |issue| array_of_texts(&issue.labels)))
-            .bind(column(&issues, |issue| issue.parent.as_ref().map(|parent| parent.id.0)))
-            .bind(column(&issues, |issue| issue.parent.as_ref().map(|parent| parent.key.as_str())))
-            .bind(column(&issues, |issue| array_of_numbers(issue.sprints.iter().map(|sprint| sprint.0))))
-            .bind(column(&issues, |issue| issue.created_at))
-            .bind(column(&issues, |issue| issue.updated_at))
-            .bind(column(&issues, |issue| issue.resolved_at))
-            .bind(column(&issues, |issue| issue.due_on))
-            .bind(column(news, |sighting| sighting.snapshot.content_hash.as_slice()))
-            .bind(column(news, |sighting| sighting.observed_at))
-            .bind(column(news, |sighting| sighting.seen_at))
-            .bind(exact)
-            .bind(column(&issues, |issue| search_document(&issue.summary, issue.description.as_ref())))
-            .bind(custom)
-            .bind(raws)
-            .fetch_all(self.connection())
-            .await?;
+    pub(super) async fn write_content(&mut self, rows: Ready) -> Result<HashMap<IssueId, bool>, Error> {
+        let rows = rows.fetch_all(self.connection()).await?;
         rows.iter().map(|row| Ok((IssueId(row.try_get("id")?), row.try_get("fresh")?))).collect()
     }
 
@@ -171,6 +125,80 @@ impl TenantTx {
         .fetch_all(self.connection())
         .await?;
         self.moved(instance, &moved).await
+    }
+}
+
+/// The statement that writes these issues' rows. Making the rows takes a tenth of the time in which PostgreSQL writes them, and
+/// gives way to a statement that is being said meanwhile.
+pub(super) async fn content(tenant: TenantId, instance: InstanceId, news: &[&Sighting<'_>]) -> Ready {
+    let issues = column(news, |sighting| &sighting.snapshot.issue);
+    let made = Made::of(news).await;
+    sql(WRITE)
+        .bind(tenant.0)
+        .bind(instance.0)
+        .bind(column(&issues, |issue| issue.id.0))
+        .bind(column(&issues, |issue| issue.key.as_str()))
+        .bind(column(&issues, |issue| issue.project.0))
+        .bind(column(&issues, |issue| issue.summary.as_str()))
+        .bind(column(&issues, |issue| issue.issue_type.id))
+        .bind(column(&issues, |issue| issue.issue_type.name.as_str()))
+        .bind(column(&issues, |issue| issue.issue_type.subtask))
+        .bind(column(&issues, |issue| issue.status.id))
+        .bind(column(&issues, |issue| issue.status.name.as_str()))
+        .bind(column(&issues, |issue| issue.status.category.name()))
+        .bind(column(&issues, |issue| issue.priority.as_ref().map(|priority| priority.id)))
+        .bind(column(&issues, |issue| issue.priority.as_ref().map(|priority| priority.name.as_str())))
+        .bind(column(&issues, |issue| issue.resolution.as_ref().map(|resolution| resolution.id)))
+        .bind(column(&issues, |issue| issue.resolution.as_ref().map(|resolution| resolution.name.as_str())))
+        .bind(column(&issues, |issue| issue.assignee.as_ref().map(|account| account.0.as_str())))
+        .bind(column(&issues, |issue| issue.reporter.as_ref().map(|account| account.0.as_str())))
+        .bind(column(&issues, |issue| issue.creator.as_ref().map(|account| account.0.as_str())))
+        .bind(column(&issues, |issue| array_of_texts(&issue.labels)))
+        .bind(column(&issues, |issue| issue.parent.as_ref().map(|parent| parent.id.0)))
+        .bind(column(&issues, |issue| issue.parent.as_ref().map(|parent| parent.key.as_str())))
+        .bind(column(&issues, |issue| array_of_numbers(issue.sprints.iter().map(|sprint| sprint.0))))
+        .bind(column(&issues, |issue| issue.created_at))
+        .bind(column(&issues, |issue| issue.updated_at))
+        .bind(column(&issues, |issue| issue.resolved_at))
+        .bind(column(&issues, |issue| issue.due_on))
+        .bind(column(news, |sighting| sighting.snapshot.content_hash.as_slice()))
+        .bind(column(news, |sighting| sighting.observed_at))
+        .bind(column(news, |sighting| sighting.seen_at))
+        .bind(made.exact)
+        .bind(made.search)
+        .bind(made.custom)
+        .bind(made.raws)
+}
+
+/// What of the rows is made of documents.
+struct Made<'s> {
+    raws: Vec<Cow<'s, str>>,
+    exact: Vec<Option<&'s str>>,
+    search: Vec<String>,
+    custom: Vec<Option<String>>,
+}
+
+impl<'s> Made<'s> {
+    /// Issues between which it gives way: some half a millisecond.
+    const STEP: usize = 16;
+
+    async fn of(news: &[&Sighting<'s>]) -> Self {
+        let mut made = Self { raws: Vec::new(), exact: Vec::new(), search: Vec::new(), custom: Vec::new() };
+        for part in news.chunks(Self::STEP) {
+            part.iter().for_each(|sighting| made.add(sighting.snapshot));
+            tokio::task::yield_now().await;
+        }
+        made
+    }
+
+    fn add(&mut self, snapshot: &'s IssueSnapshot) {
+        let (issue, raw) = (&snapshot.issue, snapshot.raw.as_str());
+        let storable = storable_json(raw);
+        self.exact.push(storable.as_ref().map(|_| raw));
+        let raw = storable.map_or(Cow::Borrowed(raw), Cow::Owned);
+        self.custom.push(custom_fields(&raw));
+        self.raws.push(raw);
+        self.search.push(search_document(&issue.summary, issue.description.as_ref()));
     }
 }
 
