@@ -129,7 +129,7 @@ fn number(text: &str, out: &mut String) {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use proptest::prelude::*;
     use serde_json::Value;
 
@@ -141,7 +141,7 @@ pub(crate) mod tests {
         out
     }
 
-    pub(crate) fn documents() -> impl Strategy<Value = Value> {
+    fn documents() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
             Just(Value::Null),
             any::<bool>().prop_map(Value::from),

@@ -40,7 +40,6 @@ pub use field::Field;
 pub use id::{AccountId, CommentId, HistoryId, InstanceId, IssueId, ProjectId, SprintId, TenantId, WorklogId};
 pub use instance::{Instance, InstanceState, Invalid, Site, SiteRules, Tenant, valid_name};
 pub use issue::{Issue, IssueType, Named};
-pub use jsonb::in_jsonb_order;
 pub use key::{IssueKey, IssueRef, ProjectKey, is_valid_issue_key};
 pub use link::{IssueLink, LinkDirection};
 pub use operation::{Came, Written, announced};

@@ -13,7 +13,7 @@ mod words;
 use sha2::{Digest, Sha256};
 
 pub use condition::{Attribute, Condition, FieldTest, Handle, Place, Relation, Sense, Test, TimeAttribute};
-pub use document::{custom_fields, search_document};
+pub use document::{StoredDocument, search_document};
 pub use filter::{FieldFilter, IssueFilter, Range};
 pub use order::{Direction, Sort, SortKey};
 pub use page::{Counting, Cursor, Limit, Listed, NameCursor, Page, PageRequest, SortValue, Total};

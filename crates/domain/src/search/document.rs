@@ -1,7 +1,12 @@
-//! What of an issue can be searched, as PostgreSQL takes it: its words, and its custom fields.
+//! An issue's texts as PostgreSQL takes them: its words, its raw document, and its custom fields.
 
 use super::words;
-use crate::{RawJson, plain_text, walk::Walk};
+use crate::{
+    RawJson,
+    jsonb::{Member, in_order},
+    plain_text,
+    walk::Walk,
+};
 
 /// Characters of a description that are searched. The rest of a long one is mostly logs.
 const SEARCHED: usize = 2_000;
@@ -40,9 +45,46 @@ fn first(text: &str, characters: usize) -> &str {
     text.char_indices().nth(characters).map_or(text, |(end, _)| &text[..end])
 }
 
-/// The custom fields of an issue's raw document that have a value, as JSON. A value too long to be searched is `null`.
-pub fn custom_fields(raw: &str) -> Option<String> {
-    let mut custom = values(raw);
+/// An issue's raw document as it is stored. Both are made in one walk, since every issue needs them.
+pub struct StoredDocument {
+    /// The same document, with its own members and those of `fields` in the order of PostgreSQL's `jsonb`, which then takes a
+    /// fifth less time to read it (PostgreSQL 15, real issues of 12 kB: 203 and 158 us; 150 if all objects in it were in order).
+    pub raw: String,
+    /// The custom fields that have a value, as JSON. A value too long to be searched is `null`.
+    pub custom: Option<String>,
+}
+
+impl StoredDocument {
+    /// Of a raw document.
+    pub fn of(raw: &str) -> Self {
+        let mut walk = Walk::over(raw);
+        if walk.next() != Some(b'{') {
+            return Self { raw: raw.to_owned(), custom: None };
+        }
+        let (mut members, mut custom) = (Vec::new(), Vec::new());
+        walk.object(|walk, name| {
+            let is_fields = name.written == r#""fields""# && walk.next() == Some(b'{');
+            let value = if is_fields { fields(walk, &mut custom).into() } else { walk.skip().into() };
+            members.push((name, value));
+        });
+        Self { raw: in_order(members), custom: custom_fields(custom) }
+    }
+}
+
+/// Puts the fields here in order, and those that are custom aside. Jira's ids need no escapes; what does is none.
+fn fields<'t>(walk: &mut Walk<'t>, custom: &mut Vec<(&'t str, &'t str)>) -> String {
+    let mut fields: Vec<Member<'t>> = Vec::new();
+    walk.object(|walk, id| {
+        let value = walk.skip();
+        if !id.escaped && id.written.starts_with("\"customfield_") {
+            custom.push((id.written, value));
+        }
+        fields.push((id, value.into()));
+    });
+    in_order(fields)
+}
+
+fn custom_fields(mut custom: Vec<(&str, &str)>) -> Option<String> {
     // Stable, so that of two with one id the later stays behind the earlier.
     custom.sort_by_key(|(id, _)| *id);
     let mut document = String::from("{");
@@ -59,27 +101,6 @@ pub fn custom_fields(raw: &str) -> Option<String> {
     }
     document.push('}');
     (document.len() > 2).then_some(document)
-}
-
-/// Ids in their quotes, and values. Jira's ids need no escapes; what does is none.
-fn values(raw: &str) -> Vec<(&str, &str)> {
-    let (mut custom, mut walk) = (Vec::new(), Walk::over(raw));
-    if walk.next() != Some(b'{') {
-        return custom;
-    }
-    walk.object(|walk, name| {
-        if name.written != r#""fields""# || walk.next() != Some(b'{') {
-            walk.skip();
-            return;
-        }
-        walk.object(|walk, id| {
-            let value = walk.skip();
-            if !id.escaped && id.written.starts_with("\"customfield_") {
-                custom.push((id.written, value));
-            }
-        });
-    });
-    custom
 }
 
 #[cfg(test)]
@@ -106,8 +127,20 @@ mod tests {
                 "customfield_3":"{long}","customfield_4":9007199254740993}}}}"#
         );
         let expected = r#"{"customfield_1":{"value":"Blue"},"customfield_3":null,"customfield_4":9007199254740993}"#;
-        assert_eq!(custom_fields(&raw).as_deref(), Some(expected));
-        assert_eq!(custom_fields(r#"{"id":"1","fields":{"summary":"a"}}"#), None);
-        assert_eq!(custom_fields("{}"), None);
+        assert_eq!(StoredDocument::of(&raw).custom.as_deref(), Some(expected));
+        assert_eq!(StoredDocument::of(r#"{"id":"1","fields":{"summary":"a"}}"#).custom, None);
+        assert_eq!(StoredDocument::of("{}").custom, None);
+    }
+
+    #[test]
+    fn a_document_and_its_fields_are_put_in_order() {
+        let raw =
+            r#"{ "key" : "A-1", "id" : "1", "fields" : { "summary" : "a", "labels" : [ "b" ], "x" : {"b":1,"a":2} } }"#;
+        let expected = r#"{"id":"1","key":"A-1","fields":{"x":{"b":1,"a":2},"labels":[ "b" ],"summary":"a"}}"#;
+        assert_eq!(StoredDocument::of(raw).raw, expected);
+        for other in ["[]", "null", r#"{"fields":null}"#, r#"{"fields":[{"customfield_1":1}]}"#] {
+            assert_eq!(StoredDocument::of(other).raw, other);
+            assert_eq!(StoredDocument::of(other).custom, None);
+        }
     }
 }

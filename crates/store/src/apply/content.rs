@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use domain::{
-    InstanceId, IssueId, IssueSnapshot, TenantId, in_jsonb_order,
-    search::{custom_fields, search_document},
+    InstanceId, IssueId, IssueSnapshot, TenantId,
+    search::{StoredDocument, search_document},
     storable_json,
 };
 use sea_orm::sqlx::{Row, postgres::PgRow};
@@ -195,9 +195,9 @@ impl<'s> Made<'s> {
         let (issue, raw) = (&snapshot.issue, snapshot.raw.as_str());
         let storable = storable_json(raw);
         self.exact.push(storable.as_ref().map(|_| raw));
-        let raw = in_jsonb_order(storable.as_deref().unwrap_or(raw));
-        self.custom.push(custom_fields(&raw));
-        self.raws.push(raw);
+        let stored = StoredDocument::of(storable.as_deref().unwrap_or(raw));
+        self.custom.push(stored.custom);
+        self.raws.push(stored.raw);
         self.search.push(search_document(&issue.summary, issue.description.as_ref()));
     }
 }
