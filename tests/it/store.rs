@@ -49,7 +49,7 @@ async fn what_goes_in_comes_out() {
     assert_eq!(mirror.tenant.issue_by_id(mirror.instance, IssueId(1)).await.unwrap(), Some(rich.issue));
 }
 
-/// Longer ones are written in two parts, the second made while the first is written.
+/// Longer ones are written in parts, each made while the one before is written.
 #[tokio::test]
 async fn a_long_page_comes_out_whole_whoever_writes_beside_it() {
     let mirror = Mirror::new().await;

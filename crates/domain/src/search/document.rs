@@ -72,35 +72,29 @@ impl StoredDocument {
 }
 
 /// Puts the fields here in order, and those that are custom aside. Jira's ids need no escapes; what does is none.
-fn fields<'t>(walk: &mut Walk<'t>, custom: &mut Vec<(&'t str, &'t str)>) -> String {
+fn fields<'t>(walk: &mut Walk<'t>, custom: &mut Vec<Member<'t>>) -> String {
     let mut fields: Vec<Member<'t>> = Vec::new();
     walk.object(|walk, id| {
         let value = walk.skip();
         if !id.escaped && id.written.starts_with("\"customfield_") {
-            custom.push((id.written, value));
+            custom.push((id, value.into()));
         }
         fields.push((id, value.into()));
     });
     in_order(fields)
 }
 
-fn custom_fields(mut custom: Vec<(&str, &str)>) -> Option<String> {
+fn custom_fields(mut custom: Vec<Member<'_>>) -> Option<String> {
     // Stable, so that of two with one id the later stays behind the earlier.
-    custom.sort_by_key(|(id, _)| *id);
-    let mut document = String::from("{");
+    custom.sort_by_key(|(id, _)| id.written);
+    let mut kept: Vec<Member<'_>> = Vec::new();
     for (n, (id, value)) in custom.iter().enumerate() {
-        if *value == "null" || custom.get(n + 1).is_some_and(|(next, _)| next == id) {
-            continue;
+        let is_overtaken = custom.get(n + 1).is_some_and(|(next, _)| next.written == id.written);
+        if value != "null" && !is_overtaken {
+            kept.push((*id, if value.len() > LONGEST_VALUE { "null".into() } else { value.clone() }));
         }
-        if document.len() > 1 {
-            document.push(',');
-        }
-        document.push_str(id);
-        document.push(':');
-        document.push_str(if value.len() > LONGEST_VALUE { "null" } else { value });
     }
-    document.push('}');
-    (document.len() > 2).then_some(document)
+    (!kept.is_empty()).then(|| in_order(kept))
 }
 
 #[cfg(test)]
@@ -124,7 +118,7 @@ mod tests {
         let long = "x".repeat(LONGEST_VALUE);
         let raw = format!(
             r#"{{"id":"1","fields":{{"summary":"a","customfield_2":null,"customfield_1":{{"value":"Blue"}},
-                "customfield_3":"{long}","customfield_4":9007199254740993}}}}"#
+                "customfield_3":"{long}","customfield_4":9007199254740993,"customfield_5":1,"customfield_5":null}}}}"#
         );
         let expected = r#"{"customfield_1":{"value":"Blue"},"customfield_3":null,"customfield_4":9007199254740993}"#;
         assert_eq!(StoredDocument::of(&raw).custom.as_deref(), Some(expected));
