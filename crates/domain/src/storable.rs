@@ -28,7 +28,7 @@ pub fn storable_json(text: &str) -> Option<String> {
 /// Whether there is an escape of NUL or of either half of a surrogate pair. It is asked of every text, in one walk.
 fn is_suspicious(text: &str) -> bool {
     let mut rest = text;
-    while let Some(at) = rest.find('\\') {
+    while let Some(at) = memchr::memchr(b'\\', rest.as_bytes()) {
         let escape = &rest[at..];
         if matches!(unit(escape), Some(0 | 0xD800..=0xDFFF)) {
             return true;

@@ -13,7 +13,7 @@ mod sprints;
 mod storable;
 mod verdict;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use domain::{InstanceId, IssueId, IssueSnapshot};
 
@@ -46,16 +46,18 @@ impl TenantTx {
     /// whatever order they come; what a newer snapshot does not list is gone. One that cannot be stored fails all, and
     /// with them the transaction: see [`Error::is_about_content`] and [`apply_storable`](Self::apply_storable).
     pub async fn apply(&mut self, instance: InstanceId, snapshots: &[IssueSnapshot]) -> Result<Applied, Error> {
-        snapshots.iter().try_for_each(storable::must_be_storable)?;
         let page = newest_of_each(snapshots);
         if page.is_empty() {
             return Ok(Applied::default());
         }
         let _span = tracing::debug_span!(parent: &self.span, "apply", issues = page.len());
-        let mut held = self.held(instance, page.keys().map(|id| id.0).collect()).await?;
-        let judged = page.values().map(|sighting| (sighting, verdict::judge(held.get(&sighting.id()), sighting)));
+        let mut held = self.held(instance, page.iter().map(|sighting| sighting.id().0).collect()).await?;
+        let judged = page.iter().map(|sighting| (sighting, verdict::judge(held.get(&sighting.id()), sighting)));
+        // From here on only of what changes anything: most pages tell what is known, and little else should be done for them.
+        let judged = judged.filter(|(_, verdict)| *verdict != Verdict::Known);
         let mut judged: Vec<(&Sighting<'_>, Verdict)> = judged.collect();
-        let mut applied = Applied { refused: snapshots.len() - page.len(), ..Applied::default() };
+        judged.iter().try_for_each(|(sighting, _)| storable::must_be_storable(sighting.snapshot))?;
+        let known = page.len() - judged.len();
         let news: Vec<&Sighting<'_>> = with(&judged, Verdict::Write);
         self.lock(instance, &changing(&judged, &held), &mut held).await?;
         let written = self.write_news(instance, &news, &held).await?;
@@ -66,10 +68,8 @@ impl TenantTx {
         let seen = judged.iter().filter(|(_, verdict)| verdict.moves_registers()).map(|(sighting, _)| *sighting);
         self.move_registers(instance, &seen.collect::<Vec<_>>()).await?;
         self.rewritten(instance, &news, &written, &held).await?;
-        applied.written = written.len();
-        applied.unchanged = judged.iter().filter(|(_, verdict)| verdict.is_unchanged()).count();
-        applied.refused += page.len() - applied.written - applied.unchanged;
-        Ok(applied)
+        let unchanged = known + judged.iter().filter(|(_, verdict)| verdict.is_unchanged()).count();
+        Ok(Applied { written: written.len(), unchanged, refused: snapshots.len() - written.len() - unchanged })
     }
 
     /// Writes new content and its children; says which issues it was written for, and for each whether its row is a new one.
@@ -140,23 +140,32 @@ fn sprints_of(news: &[&Sighting<'_>]) -> impl Iterator<Item = Told> {
     })
 }
 
-/// One sighting an issue: a page that lists an issue twice shows it once, as seen at the later of the two times.
-fn newest_of_each(snapshots: &[IssueSnapshot]) -> BTreeMap<IssueId, Sighting<'_>> {
-    let mut page: BTreeMap<IssueId, Sighting<'_>> = BTreeMap::new();
-    for snapshot in snapshots {
+/// One sighting an issue, in the order of their ids: a page that lists an issue twice shows it once, as seen at the later of
+/// the two times.
+fn newest_of_each(snapshots: &[IssueSnapshot]) -> Vec<Sighting<'_>> {
+    let sightings = snapshots.iter().map(|snapshot| {
         let observed_at = stored(snapshot.observed_at);
-        let new = Sighting { snapshot, observed_at, seen_at: observed_at };
-        page.entry(snapshot.issue.id).and_modify(|known| *known = known.joined(new)).or_insert(new);
-    }
+        Sighting { snapshot, observed_at, seen_at: observed_at }
+    });
+    let mut page: Vec<Sighting<'_>> = sightings.collect();
+    // Stable: of two that tie the one that came first counts.
+    page.sort_by_key(Sighting::id);
+    page.dedup_by(|next, known| {
+        let same = next.id() == known.id();
+        if same {
+            *known = known.joined(*next);
+        }
+        same
+    });
     page
 }
 
 /// The held issues whose row will be written, or that will be given an old key.
 fn changing(judged: &[(&Sighting<'_>, Verdict)], held: &HeldById) -> Vec<i64> {
     let changes = |sighting: &Sighting<'_>, verdict: Verdict| {
-        let held = held.get(&sighting.id());
-        let other_key = held.is_some_and(|held| held.key.as_deref() != Some(sighting.snapshot.issue.key.as_str()));
-        held.is_some() && (verdict == Verdict::Write || (!verdict.is_unchanged() && other_key))
+        let other_key = |held: &Held| held.key.as_deref() != Some(sighting.snapshot.issue.key.as_str());
+        !verdict.is_unchanged()
+            && held.get(&sighting.id()).is_some_and(|held| verdict == Verdict::Write || other_key(held))
     };
     judged
         .iter()

@@ -7,7 +7,7 @@ use sea_orm::{
     ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement,
     prelude::async_trait::async_trait,
     sea_query::Values,
-    sqlx::{self, AssertSqlSafe, Executor, PgConnection, Postgres, query::Query},
+    sqlx::{self, Arguments, AssertSqlSafe, Executor, PgConnection, Postgres, postgres::PgArguments, query::Query},
 };
 use sea_query_sqlx::SqlxValues;
 use tokio::sync::Mutex;
@@ -59,8 +59,15 @@ fn unnamed(statement: Statement) -> Query<'static, Postgres, SqlxValues> {
 }
 
 /// A statement written by hand, sent unnamed.
-pub(crate) fn sql(text: &'static str) -> Query<'static, Postgres, sqlx::postgres::PgArguments> {
+pub(crate) fn sql(text: &'static str) -> Query<'static, Postgres, PgArguments> {
     sqlx::query(text).persistent(false)
+}
+
+/// The same with room for so many bytes of parameters: those of a long page would be moved each time they outgrow their place.
+pub(crate) fn sql_with_room(text: &'static str, bytes: usize) -> Query<'static, Postgres, PgArguments> {
+    let mut arguments = PgArguments::default();
+    arguments.reserve(0, bytes);
+    sqlx::query_with(text, arguments).persistent(false)
 }
 
 /// The database keeps microseconds. What it is compared with must not be finer, or it would always seem newer.

@@ -156,9 +156,9 @@ fn held(attribute: Attribute, shelved: &Shelved, all: &[Shelved]) -> Vec<Handle>
 }
 
 fn has_word(issue: &Issue, place: Place, wanted: &Word) -> bool {
-    let summary = words(&issue.summary);
-    let description = issue.description.iter().flat_map(|text| words(&domain::plain_text(text)).collect::<Vec<_>>());
-    let held: Vec<String> = match place {
+    let description = issue.description.as_ref().map(domain::plain_text).unwrap_or_default();
+    let (summary, description) = (words(&issue.summary), words(&description));
+    let held: Vec<_> = match place {
         Place::Summary => summary.collect(),
         Place::Description => description.collect(),
         Place::Anywhere => summary.chain(description).collect(),

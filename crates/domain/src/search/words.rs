@@ -4,7 +4,7 @@
 //! stemmer for the wrong language loses more than it finds. `test*` finds every word that begins so. Scripts without
 //! blanks are read as single characters and pairs of neighbours.
 
-use std::{iter::Peekable, str::Chars};
+use std::borrow::Cow;
 
 /// A word that is looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,61 +28,60 @@ pub enum WordEnd {
 const LONGEST: usize = 40;
 
 /// The words of a text, in its order.
-pub fn words(text: &str) -> impl Iterator<Item = String> {
-    Runs::of(text).flat_map(|run| {
+pub fn words(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    Runs(text).flat_map(|run| {
         let parts = if run.joined { singles_and_pairs(&run.text) } else { Vec::new() };
-        (!run.joined).then(|| cut(run.text)).into_iter().chain(parts)
+        (!run.joined).then(|| cut(run.text)).into_iter().chain(parts.into_iter().map(Cow::Owned))
     })
 }
 
 /// The words of a question: a star at a word's end leaves it open. None where it has neither letters nor digits.
 pub fn words_asked(text: &str) -> Vec<Word> {
     let mut asked = Vec::new();
-    for run in Runs::of(text) {
+    for run in Runs(text) {
         if run.joined {
             let pairs = pairs(&run.text);
-            let texts = if pairs.is_empty() { vec![run.text] } else { pairs };
+            let texts = if pairs.is_empty() { vec![run.text.into_owned()] } else { pairs };
             asked.extend(texts.into_iter().map(|text| Word { text, end: WordEnd::Here }));
         } else {
             let end = if run.starred { WordEnd::Open } else { WordEnd::Here };
-            asked.push(Word { text: cut(run.text), end });
+            asked.push(Word { text: cut(run.text).into_owned(), end });
         }
     }
     asked
 }
 
-/// Letters and digits that follow each other, all of one kind of script.
-struct Run {
-    text: String,
+/// Letters and digits that follow each other, all of one kind of script, in lower case.
+struct Run<'t> {
+    text: Cow<'t, str>,
     joined: bool,
     starred: bool,
 }
 
-struct Runs<'t>(Peekable<Chars<'t>>);
+/// The runs of what is left of a text.
+struct Runs<'t>(&'t str);
 
-impl<'t> Runs<'t> {
-    fn of(text: &'t str) -> Self {
-        Self(text.chars().peekable())
+impl<'t> Iterator for Runs<'t> {
+    type Item = Run<'t>;
+
+    fn next(&mut self) -> Option<Run<'t>> {
+        let rest = &self.0[self.0.find(char::is_alphanumeric)?..];
+        let joined = rest.starts_with(is_joined);
+        let end = rest.find(|letter: char| !letter.is_alphanumeric() || is_joined(letter) != joined);
+        let (run, rest) = rest.split_at(end.unwrap_or(rest.len()));
+        self.0 = rest;
+        Some(Run { text: lower_case(run), joined, starred: rest.starts_with('*') })
     }
 }
 
-impl Iterator for Runs<'_> {
-    type Item = Run;
-
-    fn next(&mut self) -> Option<Run> {
-        while self.0.next_if(|letter| !letter.is_alphanumeric()).is_some() {}
-        let joined = is_joined(*self.0.peek()?);
-        let mut text = String::new();
-        while let Some(letter) = self.0.next_if(|letter| letter.is_alphanumeric() && is_joined(*letter) == joined) {
-            if letter.is_ascii() {
-                text.push(letter.to_ascii_lowercase());
-            } else {
-                // Some capitals become a letter and a mark, which is neither letter nor digit.
-                text.extend(letter.to_lowercase().filter(|letter| letter.is_alphanumeric()));
-            }
-        }
-        Some(Run { text, joined, starred: self.0.peek() == Some(&'*') })
+/// Most words are in lower case already.
+fn lower_case(run: &str) -> Cow<'_, str> {
+    if run.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) {
+        return Cow::Borrowed(run);
     }
+    // Some capitals become a letter and a mark, which is neither letter nor digit.
+    let letters = run.chars().flat_map(char::to_lowercase);
+    Cow::Owned(letters.filter(|letter| letter.is_alphanumeric()).collect())
 }
 
 /// Whether a script writes words without blanks between them: Chinese and Japanese.
@@ -90,11 +89,14 @@ fn is_joined(letter: char) -> bool {
     matches!(letter, '\u{3040}'..='\u{30FF}' | '\u{3400}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}')
 }
 
-fn cut(mut word: String) -> String {
-    if let Some((end, _)) = word.char_indices().nth(LONGEST) {
-        word.truncate(end);
+fn cut(word: Cow<'_, str>) -> Cow<'_, str> {
+    // No character is shorter than a byte.
+    let end = if word.len() > LONGEST { word.char_indices().nth(LONGEST) } else { None };
+    match (end, word) {
+        (None, word) => word,
+        (Some((end, _)), Cow::Borrowed(word)) => Cow::Borrowed(&word[..end]),
+        (Some((end, _)), Cow::Owned(word)) => Cow::Owned(word[..end].to_owned()),
     }
-    word
 }
 
 fn pairs(run: &str) -> Vec<String> {
@@ -112,7 +114,7 @@ mod tests {
     use super::*;
 
     fn of(text: &str) -> Vec<String> {
-        words(text).collect()
+        words(text).map(Cow::into_owned).collect()
     }
 
     #[test]

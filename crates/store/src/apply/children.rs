@@ -20,7 +20,10 @@ use domain::{Change, Comment, History, InstanceId, IssueId, IssueLink, TenantId,
 use sea_orm::sqlx::{Postgres, postgres::PgArguments, query::Query};
 
 use super::Sighting;
-use crate::orm::sql;
+use crate::orm::sql_with_room;
+
+/// Bytes that most rows take.
+const ROW: usize = 500;
 
 /// The children of a page's issues, and which of the issues may have had others.
 pub(super) struct Family<'s> {
@@ -79,20 +82,24 @@ pub(super) type Ready = Query<'static, Postgres, PgArguments>;
 impl Family<'_> {
     /// What must be said of the children, a statement a table.
     pub(super) fn statements(&self, tenant: TenantId, instance: InstanceId) -> Vec<Ready> {
-        let of = |texts, are_any| (are_any || !self.known.is_empty()).then(|| self.begin(texts, tenant, instance));
+        let of = |texts, rows: usize| {
+            let needed = rows > 0 || !self.known.is_empty();
+            needed.then(|| self.begin(texts, tenant, instance, rows))
+        };
         let statements = [
-            of(comments::TEXTS, !self.comments.is_empty()).map(|begun| comments::rows(begun, &self.comments)),
-            of(worklogs::TEXTS, !self.worklogs.is_empty()).map(|begun| worklogs::rows(begun, &self.worklogs)),
-            of(changelogs::TEXTS, !self.changes.is_empty()).map(|begun| changelogs::rows(begun, &self.changes)),
-            of(links::TEXTS, !self.links.is_empty()).map(|begun| links::rows(begun, &self.links)),
+            of(comments::TEXTS, self.comments.len()).map(|begun| comments::rows(begun, &self.comments)),
+            of(worklogs::TEXTS, self.worklogs.len()).map(|begun| worklogs::rows(begun, &self.worklogs)),
+            of(changelogs::TEXTS, self.changes.len()).map(|begun| changelogs::rows(begun, &self.changes)),
+            of(links::TEXTS, self.links.len()).map(|begun| links::rows(begun, &self.links)),
         ];
         statements.into_iter().flatten().collect()
     }
 
     /// The statement that a family needs, with the three parameters that all of them begin with. The first text is for issues
     /// whose rows are new.
-    fn begin(&self, [add, replace]: [&'static str; 2], tenant: TenantId, instance: InstanceId) -> Ready {
+    fn begin(&self, texts: [&'static str; 2], tenant: TenantId, instance: InstanceId, rows: usize) -> Ready {
+        let [add, replace] = texts;
         let text = if self.known.is_empty() { add } else { replace };
-        sql(text).bind(tenant.0).bind(instance.0).bind(self.known.clone())
+        sql_with_room(text, rows * ROW).bind(tenant.0).bind(instance.0).bind(self.known.clone())
     }
 }

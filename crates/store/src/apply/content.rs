@@ -7,10 +7,14 @@ use domain::{
     search::{StoredDocument, search_document},
     storable_json,
 };
-use sea_orm::sqlx::{Row, postgres::PgRow};
+use sea_orm::sqlx::{FromRow, Row, postgres::PgRow};
 
 use super::{Held, HeldById, Sighting, children::Ready};
-use crate::{Error, TenantTx, directory::column, orm::sql};
+use crate::{
+    Error, TenantTx,
+    directory::column,
+    orm::{sql, sql_with_room},
+};
 
 /// Rows come in the order of the arrays, by ascending id, so that two writers lock in one order. `unnest` stands in the list of
 /// columns, here and for what hangs on issues: in `FROM` PostgreSQL would first put each array away row by row, which took a
@@ -45,6 +49,9 @@ ON CONFLICT (tenant_id, instance_id, id) DO UPDATE SET
 WHERE (t.deleted_at IS NULL OR t.deleted_at < excluded.seen_at)
     AND (t.observed_at IS NULL OR (excluded.updated_at, excluded.observed_at) > (t.updated_at, t.observed_at))
 RETURNING t.id, t.xmax = 0 AS fresh";
+
+/// Bytes that most issues take beside their document and their words.
+const OTHERS: usize = 1_000;
 
 impl TenantTx {
     /// What is held of these issues. With the question the transaction is told to plan without looking at parameters, which
@@ -133,7 +140,8 @@ impl TenantTx {
 pub(super) async fn content(tenant: TenantId, instance: InstanceId, news: &[&Sighting<'_>]) -> Ready {
     let issues = column(news, |sighting| &sighting.snapshot.issue);
     let made = Made::of(news).await;
-    sql(WRITE)
+    let documents: usize = made.raws.iter().chain(&made.search).map(String::len).sum();
+    sql_with_room(WRITE, documents + news.len() * OTHERS)
         .bind(tenant.0)
         .bind(instance.0)
         .bind(column(&issues, |issue| issue.id.0))
@@ -202,22 +210,27 @@ impl<'s> Made<'s> {
     }
 }
 
+/// By place rather than by name: it is done for each issue of each page.
 fn read_held(row: &PgRow) -> Result<(IssueId, Held), Error> {
-    let held = Held {
-        key: row.try_get("key")?,
-        updated_at: row.try_get("updated_at")?,
-        observed_at: row.try_get("observed_at")?,
-        seen_at: row.try_get("seen_at")?,
-        content_hash: row.try_get("content_hash")?,
-        deleted_at: row.try_get("deleted_at")?,
-    };
-    Ok((IssueId(row.try_get("id")?), held))
+    let (id, key, updated_at, observed_at, seen_at, content_hash, deleted_at) = FromRow::from_row(row)?;
+    Ok((IssueId(id), Held { key, updated_at, observed_at, seen_at, content_hash, deleted_at }))
 }
 
 /// PostgreSQL's notation of an array; arrays of arrays cannot be unnested by one level.
 fn array_of_texts(texts: &[String]) -> String {
-    let quoted = texts.iter().map(|text| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")));
-    format!("{{{}}}", quoted.collect::<Vec<_>>().join(","))
+    let mut array = String::from("{");
+    for (n, text) in texts.iter().enumerate() {
+        array.push_str(if n > 0 { ",\"" } else { "\"" });
+        for letter in text.chars() {
+            if matches!(letter, '\\' | '"') {
+                array.push('\\');
+            }
+            array.push(letter);
+        }
+        array.push('"');
+    }
+    array.push('}');
+    array
 }
 
 fn array_of_numbers(numbers: impl Iterator<Item = i64>) -> String {
