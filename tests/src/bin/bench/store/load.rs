@@ -44,7 +44,7 @@ pub(crate) struct Reread {
 }
 
 impl Subject {
-    pub(crate) const ALL: [Self; 3] = [Self::Unnest, Self::Jirafleet, Self::Copy];
+    pub(crate) const ALL: [Self; 3] = [Self::Unnest, Self::Copy, Self::Jirafleet];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
