@@ -26,7 +26,8 @@ const MARK: &str = "=";
 pub fn search_document(summary: &str, description: Option<&RawJson>) -> String {
     let description = description.map(plain_text).unwrap_or_default();
     let marked = distinct(words(summary));
-    let others = distinct(words(first(&description, SEARCHED)));
+    let description = first(&description, SEARCHED);
+    let others = distinct(words(description));
     let (before, behind) = others.split_at(others.partition_point(|word| word.as_ref() < MARK));
     let mut document = String::with_capacity(summary.len() + description.len() + 4 * (marked.len() + others.len()));
     for (mark, words) in [("", before), (MARK, &marked), ("", behind)] {
@@ -121,6 +122,13 @@ mod tests {
         assert_eq!(search_document("2 b 2", Some(&json("\"c 3 c\""))), "'3' '=2' '=b' 'c'");
         assert_eq!(search_document("\u{1F980}", None), "");
         assert_eq!(search_document("a \\' \0 b", None), "'=a' '=b'");
+    }
+
+    #[test]
+    fn a_long_description_takes_no_more_room_than_what_is_searched_of_it() {
+        let document = search_document("", Some(&json(&format!("\"{}\"", "a ".repeat(100_000)))));
+        assert_eq!(document, "'a'");
+        assert!(document.capacity() < 2 * SEARCHED, "{} bytes", document.capacity());
     }
 
     #[test]
