@@ -21,6 +21,7 @@ mod m0013_idempotency;
 mod m0014_policies;
 mod m0015_checks;
 mod m0016_statistics;
+mod m0017_held_issues;
 mod roles;
 mod session;
 mod tables;
@@ -126,6 +127,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0014_policies::Migration),
             Box::new(m0015_checks::Migration),
             Box::new(m0016_statistics::Migration),
+            Box::new(m0017_held_issues::Migration),
         ]
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use domain::{
     AccountId, EmailAddress, Field, InstanceState, IssueId, IssueKey, IssueSnapshot, Lifecycle, LinkDirection, Project,
     ProjectId, User, Watermark,
@@ -13,6 +13,7 @@ use store::{Applied, Credentials, Error, NewInstance};
 
 mod backfill;
 mod census;
+mod known;
 pub(crate) mod sample;
 
 use sample::{
@@ -65,18 +66,6 @@ async fn a_long_page_comes_out_whole_whoever_writes_beside_it() {
         assert_eq!(expected.differences(row), Vec::<&str>::new(), "issue {id}");
     }
     assert_eq!(mirror.apply(&long).await, Applied { unchanged: 300, refused: 300, written: 0 });
-}
-
-#[tokio::test]
-async fn twice_is_once() {
-    let mirror = Mirror::new().await;
-    let mut page = vec![rich(1), said(2, (1, 1), "a")];
-    // Finer than the database keeps: it must not seem newer than itself.
-    page[0].observed_at += TimeDelta::nanoseconds(999);
-    mirror.apply(&page).await;
-    let before = mirror.rows(&EVERYTHING).await;
-    assert_eq!(mirror.apply(&page).await, Applied { unchanged: 2, ..Applied::default() });
-    assert_eq!(mirror.rows(&EVERYTHING).await, before);
 }
 
 #[tokio::test]

@@ -30,6 +30,11 @@ use verdict::{Held, Sighting, Verdict};
 const LONG: usize = 256;
 const PARTS: [usize; 2] = [32, 128];
 
+/// Statements are planned without a look at their parameters, which ours gain nothing from: the planner would copy a page's
+/// documents several times. Said from so many issues on that change anything: for a few it is not worth the message.
+const PLAN_BLINDLY: &str = "/* apply.plan */ SET LOCAL plan_cache_mode = force_generic_plan";
+const MANY: usize = 32;
+
 /// What became of the snapshots that were applied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
@@ -51,12 +56,11 @@ impl TenantTx {
             return Ok(Applied::default());
         }
         let _span = tracing::debug_span!(parent: &self.span, "apply", issues = page.len());
-        let mut held = self.held(instance, page.iter().map(|sighting| sighting.id().0).collect()).await?;
-        let judged = page.iter().map(|sighting| (sighting, verdict::judge(held.get(&sighting.id()), sighting)));
-        // From here on only of what changes anything: most pages tell what is known, and little else should be done for them.
-        let judged = judged.filter(|(_, verdict)| *verdict != Verdict::Known);
-        let mut judged: Vec<(&Sighting<'_>, Verdict)> = judged.collect();
+        let (mut judged, mut held) = self.judged(instance, &page).await?;
         judged.iter().try_for_each(|(sighting, _)| storable::must_be_storable(sighting.snapshot))?;
+        if judged.len() >= MANY {
+            self.say(PLAN_BLINDLY).await?;
+        }
         let known = page.len() - judged.len();
         let news: Vec<&Sighting<'_>> = with(&judged, Verdict::Write);
         self.lock(instance, &changing(&judged, &held), &mut held).await?;
@@ -70,6 +74,22 @@ impl TenantTx {
         self.rewritten(instance, &news, &written, &held).await?;
         let unchanged = known + judged.iter().filter(|(_, verdict)| verdict.is_unchanged()).count();
         Ok(Applied { written: written.len(), unchanged, refused: snapshots.len() - written.len() - unchanged })
+    }
+
+    /// What to do about those sightings that change anything, and what is held of their issues. Most pages tell what is known, and
+    /// nothing else should be done for them.
+    async fn judged<'p, 's>(
+        &mut self,
+        instance: InstanceId,
+        page: &'p [Sighting<'s>],
+    ) -> Result<(Vec<(&'p Sighting<'s>, Verdict)>, HeldById), Error> {
+        let asked = self.ask(instance, page).await?;
+        let judged = page.iter().filter_map(|sighting| {
+            let held = asked.get(&sighting.id())?;
+            Some((sighting, verdict::judge(held.as_ref(), sighting)))
+        });
+        let judged = judged.filter(|(_, verdict)| *verdict != Verdict::Known).collect();
+        Ok((judged, asked.into_iter().filter_map(|(id, held)| Some((id, held?))).collect()))
     }
 
     /// Writes new content and its children; says which issues it was written for, and for each whether its row is a new one.
@@ -188,3 +208,6 @@ fn with<'p, 's>(judged: &[(&'p Sighting<'s>, Verdict)], wanted: Verdict) -> Vec<
 }
 
 type HeldById = HashMap<IssueId, Held>;
+
+/// What is held of those issues of a page that are not surely known: of new ones nothing.
+type Asked = HashMap<IssueId, Option<Held>>;

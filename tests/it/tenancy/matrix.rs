@@ -120,6 +120,34 @@ async fn nobody_reads_writes_or_reaches_another_tenants_rows() {
     }
 }
 
+/// Views are read with their owners' rights, so what keeps tables apart does not hold for them.
+#[tokio::test]
+async fn no_view_shows_another_tenants_rows() {
+    let two = Two::new().await;
+    crate::views::refresh(&two.mirror.store).await;
+    let views = texts(
+        &two.mirror.database.owner_url,
+        "SELECT relname::text AS text FROM pg_class WHERE relnamespace = 'mirror'::regnamespace AND relkind = 'v' ORDER BY 1",
+    )
+    .await;
+    assert!(views.len() >= 5, "{views:?}");
+    for view in views {
+        let tenant = format!("coalesce(to_jsonb({view}) ->> 'tenant_id', to_jsonb({view}) ->> 'tenant')");
+        for (me, other) in [(two.mine, two.theirs), (two.theirs, two.mine)] {
+            let seen = two.count(me, &view, "true").await;
+            assert!(seen > 0, "{view} has no row to show");
+            assert_eq!(seen, two.count(me, &view, &format!("{tenant} = '{me}'")).await, "{view} of {other}");
+        }
+        let nobody = texts(&two.mirror.database.app_url, &format!("SELECT {tenant} AS text FROM mirror.{view}")).await;
+        assert_eq!(nobody, Vec::<String>::new(), "{view}");
+    }
+    // Searches need indexes that PostgreSQL uses behind no barrier.
+    let open =
+        "SELECT relname::text AS text FROM pg_class WHERE relnamespace = 'mirror'::regnamespace AND relkind = 'v'
+        AND NOT coalesce('security_barrier=true' = ANY (reloptions), false)";
+    assert_eq!(texts(&two.mirror.database.owner_url, open).await, ["shown_issues"]);
+}
+
 /// Foreign keys are checked without row security: one that does not name the tenant would tell, by success or failure,
 /// which rows another tenant has, and let rows hang on them.
 #[tokio::test]

@@ -7,14 +7,27 @@ use domain::{
     search::{StoredDocument, search_document},
     storable_json,
 };
-use sea_orm::sqlx::{FromRow, Row, postgres::PgRow};
+use sea_orm::sqlx::{Row, postgres::PgRow};
 
-use super::{Held, HeldById, Sighting, children::Ready};
+use super::{Asked, Held, HeldById, Sighting, children::Ready, storable::storable_time};
 use crate::{
     Error, TenantTx,
     directory::column,
     orm::{sql, sql_with_room},
 };
+
+/// A row for each issue of which not all is known. `OFFSET 0` has each looked up by its key, whatever PostgreSQL guesses of a
+/// table without statistics, and the view asks for the tenant once, not for each issue.
+const ASK: &str = "/* issues.ask */
+SELECT p.id, i.* FROM (
+    SELECT unnest($3::bigint[]) AS id, unnest($4::timestamptz[]) AS updated_at, unnest($5::bytea[]) AS content_hash
+) AS p
+LEFT JOIN LATERAL (
+    SELECT id AS held, key, updated_at, observed_at, seen_at, content_hash, deleted_at
+    FROM mirror.held_issues WHERE instance_id = $1 AND id = p.id OFFSET 0
+) AS i ON true
+WHERE (i.content_hash = p.content_hash AND i.updated_at = p.updated_at AND i.observed_at >= $2 AND i.seen_at >= $2
+    AND i.deleted_at IS NULL) IS NOT TRUE";
 
 /// Rows come in the order of the arrays, by ascending id, so that two writers lock in one order. `unnest` stands in the list of
 /// columns, here and for what hangs on issues: in `FROM` PostgreSQL would first put each array away row by row, which took a
@@ -54,21 +67,19 @@ RETURNING t.id, t.xmax = 0 AS fresh";
 const OTHERS: usize = 1_000;
 
 impl TenantTx {
-    /// What is held of these issues. With the question the transaction is told to plan without looking at parameters, which
-    /// our statements gain nothing from: the planner would copy a page's documents several times.
-    pub(super) async fn held(&mut self, instance: InstanceId, ids: Vec<i64>) -> Result<HeldById, Error> {
-        let rows = sql("/* issues.ask */
-            SELECT i.* FROM set_config('plan_cache_mode', 'force_generic_plan', true), unnest($3::bigint[]) AS p (id)
-            CROSS JOIN LATERAL (
-                SELECT id, key, updated_at, observed_at, seen_at, content_hash, deleted_at
-                FROM mirror.issues WHERE tenant_id = $1 AND instance_id = $2 AND id = p.id OFFSET 0
-            ) AS i")
-        .bind(self.tenant.0)
-        .bind(instance.0)
-        .bind(ids)
-        .fetch_all(self.connection())
-        .await?;
-        rows.iter().map(read_held).collect()
+    /// What is held of these issues, without those of which PostgreSQL finds that they tell what is known: it compares, so that
+    /// most pages have no row for an answer. Of a page seen at several times all are compared with the latest of them, and
+    /// some are answered that are known after all.
+    pub(super) async fn ask(&mut self, instance: InstanceId, page: &[Sighting<'_>]) -> Result<Asked, Error> {
+        let rows = sql(ASK)
+            .bind(instance.0)
+            .bind(page.iter().map(|sighting| sighting.seen_at).max())
+            .bind(column(page, |sighting| sighting.id().0))
+            .bind(column(page, |sighting| storable_time(sighting.snapshot.issue.updated_at)))
+            .bind(column(page, |sighting| sighting.snapshot.content_hash.as_slice()))
+            .fetch_all(self.connection())
+            .await?;
+        rows.iter().map(read_asked).collect()
     }
 
     /// Locks the rows that are about to change, in the order of their ids, and corrects what is held of them: a key that
@@ -210,10 +221,21 @@ impl<'s> Made<'s> {
     }
 }
 
-/// By place rather than by name: it is done for each issue of each page.
-fn read_held(row: &PgRow) -> Result<(IssueId, Held), Error> {
-    let (id, key, updated_at, observed_at, seen_at, content_hash, deleted_at) = FromRow::from_row(row)?;
-    Ok((IssueId(id), Held { key, updated_at, observed_at, seen_at, content_hash, deleted_at }))
+/// By place rather than by name: it is done for each issue of a page of news.
+fn read_asked(row: &PgRow) -> Result<(IssueId, Option<Held>), Error> {
+    let held: Option<i64> = row.try_get(1)?;
+    Ok((IssueId(row.try_get(0)?), held.map(|_| read_held(row)).transpose()?))
+}
+
+fn read_held(row: &PgRow) -> Result<Held, Error> {
+    Ok(Held {
+        key: row.try_get(2)?,
+        updated_at: row.try_get(3)?,
+        observed_at: row.try_get(4)?,
+        seen_at: row.try_get(5)?,
+        content_hash: row.try_get(6)?,
+        deleted_at: row.try_get(7)?,
+    })
 }
 
 /// PostgreSQL's notation of an array; arrays of arrays cannot be unnested by one level.

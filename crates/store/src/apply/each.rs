@@ -3,7 +3,7 @@
 use domain::{InstanceId, IssueId, IssueSnapshot};
 
 use super::Applied;
-use crate::{Error, TenantTx, orm::sql};
+use crate::{Error, TenantTx};
 
 impl TenantTx {
     /// [`apply`](Self::apply) without the snapshots that cannot be stored, each of which is told with its reason. Only what
@@ -33,11 +33,6 @@ impl TenantTx {
             }
         }
         Ok((applied, spoilt))
-    }
-
-    async fn say(&mut self, text: &'static str) -> Result<(), Error> {
-        sql(text).execute(self.connection()).await?;
-        Ok(())
     }
 }
 

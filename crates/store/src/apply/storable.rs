@@ -13,7 +13,7 @@ const INDEXED: usize = 2_000;
 pub(super) fn must_be_storable(snapshot: &IssueSnapshot) -> Result<(), Invalid> {
     let issue = &snapshot.issue;
     let refuse = |field: &str, why: &str| Err(Invalid::new(format!("{field} of issue {}", issue.id), why));
-    if let Some(field) = times(snapshot).find(|(_, time)| !YEARS.contains(&time.year())).map(|(field, _)| field) {
+    if let Some((field, _)) = times(snapshot).find(|(_, time)| storable_time(*time).is_none()) {
         return refuse(field, "is no time that PostgreSQL can hold");
     }
     if issue.due_on.is_some_and(|day: NaiveDate| !YEARS.contains(&day.year())) {
@@ -23,6 +23,11 @@ pub(super) fn must_be_storable(snapshot: &IssueSnapshot) -> Result<(), Invalid> 
         Some((field, _)) => refuse(field, "is longer than the 2,000 bytes that an index takes"),
         None => Ok(()),
     }
+}
+
+/// The time, if PostgreSQL can hold it.
+pub(super) fn storable_time(time: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    YEARS.contains(&time.year()).then_some(time)
 }
 
 fn times(snapshot: &IssueSnapshot) -> impl Iterator<Item = (&'static str, DateTime<Utc>)> {
