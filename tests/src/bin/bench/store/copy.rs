@@ -62,7 +62,7 @@ async fn copy(
     (writer, writers): (usize, usize),
 ) {
     let mut copying = connection.copy_in_raw(statement).await.expect("copying begins");
-    for page in pages.of(writer, writers) {
+    for page in pages.share(writer, writers) {
         let mut text = Lines(String::new());
         lines(page, &mut text);
         copying.send(text.0.into_bytes()).await.expect("rows are sent");

@@ -54,7 +54,7 @@ impl Subject {
         }
     }
 
-    /// One load by so many writers, each with every so many-th page.
+    /// One load by so many writers.
     pub(crate) async fn load(self, server: &Server, pages: &Pages, writers: usize) -> Loaded {
         let database = server.database().await;
         let loaded = match self {
@@ -73,11 +73,11 @@ impl Subject {
             connections.push(server.superuser(database).await);
         }
         let position = server.settle().await;
-        let (begun, mut at_work) = (Instant::now(), JoinSet::new());
+        let (begun, mut at_work, pile) = (Instant::now(), JoinSet::new(), pages.pile());
         for (writer, connection) in connections.into_iter().enumerate() {
             match self {
                 Self::Copy => at_work.spawn(copy::write(connection, pages.clone(), writer, writers)),
-                _ => at_work.spawn(unnest::write(connection, pages.clone(), writer, writers)),
+                _ => at_work.spawn(unnest::write(connection, pile.clone())),
             };
         }
         at_work.join_all().await;
@@ -115,11 +115,11 @@ impl Ours {
     }
 
     async fn write(&self, pages: &Pages, writers: usize) {
-        let mut at_work = JoinSet::new();
-        for writer in 0..writers {
-            let (tenant, instance, pages) = (self.tenant.clone(), self.instance, pages.clone());
+        let (mut at_work, pile) = (JoinSet::new(), pages.pile());
+        for _ in 0..writers {
+            let (tenant, instance, pile) = (self.tenant.clone(), self.instance, pile.clone());
             at_work.spawn(async move {
-                for page in pages.of(writer, writers) {
+                while let Some(page) = pile.take() {
                     let written = apply(&tenant, instance, page).await;
                     assert_eq!(written, page.len(), "every issue is new");
                 }
@@ -139,7 +139,7 @@ impl Ours {
         let begun = Instant::now();
         ours.read_again(pages).await;
         let (known, logged) = (begun.elapsed(), server.logged_since(position).await);
-        let later: Vec<Vec<IssueSnapshot>> = pages.of(0, 1).map(seen_later).collect();
+        let later: Vec<Vec<IssueSnapshot>> = pages.iter().map(seen_later).collect();
         server.settle().await;
         let begun = Instant::now();
         for page in &later {
@@ -152,7 +152,7 @@ impl Ours {
     }
 
     async fn read_again(&self, pages: &Pages) {
-        for page in pages.of(0, 1) {
+        for page in pages.iter() {
             assert_eq!(apply(&self.tenant, self.instance, page).await, 0, "nothing is new");
         }
     }

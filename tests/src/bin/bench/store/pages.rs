@@ -1,6 +1,9 @@
 //! What is loaded: 20,000 made-up issues with three comments and five changelog entries each, read as from Jira.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use domain::IssueSnapshot;
 use simulator::{Config, Parts};
@@ -27,15 +30,35 @@ impl Pages {
         Self(Arc::new(parts.all(PAGE).map(|part| page(parts.issues(&part))).collect()))
     }
 
-    /// The pages of one of several writers.
-    pub(crate) fn of(&self, writer: usize, writers: usize) -> impl Iterator<Item = &[IssueSnapshot]> {
-        self.0.iter().skip(writer).step_by(writers).map(Vec::as_slice)
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[IssueSnapshot]> {
+        self.0.iter().map(Vec::as_slice)
+    }
+
+    /// Every so many-th page: those of one of several writers whose share is settled before.
+    pub(crate) fn share(&self, writer: usize, writers: usize) -> impl Iterator<Item = &[IssueSnapshot]> {
+        self.iter().skip(writer).step_by(writers)
+    }
+
+    pub(crate) fn pile(&self) -> Arc<Pile> {
+        Arc::new(Pile { pages: self.clone(), taken: AtomicUsize::new(0) })
     }
 
     /// Bytes of an issue's document, on average.
     pub(crate) fn bytes(&self) -> usize {
         let all = self.0.iter().flatten();
         all.map(|snapshot| snapshot.raw.as_str().len()).sum::<usize>() / ISSUES
+    }
+}
+
+/// Pages that several writers work off: each takes the next when it has written one, as workers take jobs.
+pub(crate) struct Pile {
+    pages: Pages,
+    taken: AtomicUsize,
+}
+
+impl Pile {
+    pub(crate) fn take(&self) -> Option<&[IssueSnapshot]> {
+        self.pages.0.get(self.taken.fetch_add(1, Ordering::Relaxed)).map(Vec::as_slice)
     }
 }
 

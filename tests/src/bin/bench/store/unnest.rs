@@ -3,11 +3,13 @@
 //! Default compression and storage, no row security; a GIN over the whole document, a stored tsvector with another, trigrams
 //! of the summary. The tables, keys and foreign keys are the mirror's.
 
+use std::sync::Arc;
+
 use domain::{Change, Comment, History, IssueSnapshot, RawJson};
 use sea_orm::sqlx::{self, Connection, Executor, PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
-use super::pages::Pages;
+use super::pages::Pile;
 
 /// Whose the rows are.
 const TENANT: Uuid = Uuid::from_u128(1);
@@ -106,14 +108,15 @@ ON CONFLICT (tenant_id, instance_id, issue_id, id, item_no) DO UPDATE SET field 
 const ANALYZE: &str = "ANALYZE lab.issues";
 
 /// One of several writers: a transaction a page.
-pub(crate) async fn write(mut connection: PgConnection, pages: Pages, writer: usize, writers: usize) {
-    for (number, page) in pages.of(writer, writers).enumerate() {
+pub(crate) async fn write(mut connection: PgConnection, pile: Arc<Pile>) {
+    let mut first = true;
+    while let Some(page) = pile.take() {
         let mut tx = connection.begin().await.expect("a transaction begins");
         issues(&mut tx, page).await;
         comments(&mut tx, page).await;
         changelogs(&mut tx, page).await;
         tx.commit().await.expect("a page is committed");
-        if number == 0 {
+        if std::mem::take(&mut first) {
             connection.execute(ANALYZE).await.expect("statistics are made");
         }
     }
