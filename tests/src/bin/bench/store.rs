@@ -141,7 +141,7 @@ const QUESTIONS: [(Kind, &str, &str, &str); 3] = [
     (Kind::Text, "text_search_p50_ms", "text_search_p95_ms", "rls_cost_text_search_percent"),
 ];
 /// Rounds of a comparison with and without policies.
-const COMPARISONS: u64 = 6;
+const COMPARISONS: u64 = 60;
 
 async fn measure_reads(options: &Options, samples: &mut Samples) {
     let million = Million::open(&folder()).await;
