@@ -2,10 +2,7 @@
 
 use sea_orm_migration::prelude::*;
 
-use crate::{
-    m0014_policies::OWN,
-    roles::{APP, SYSTEM},
-};
+use crate::{lookups, m0014_policies::OWN};
 
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
@@ -14,7 +11,7 @@ pub(crate) struct Migration;
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         manager.get_connection().execute_unprepared(&view()).await?;
-        Ok(())
+        lookups::hand_over_view(manager, "held_issues").await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
@@ -31,12 +28,6 @@ fn view() -> String {
     format!(
         "CREATE VIEW mirror.held_issues WITH (security_barrier) AS
             SELECT tenant_id, instance_id, id, key, updated_at, observed_at, seen_at, content_hash, deleted_at
-            FROM mirror.issues WHERE tenant_id = (SELECT {OWN});
-        GRANT {SYSTEM} TO CURRENT_USER;
-        GRANT CREATE ON SCHEMA mirror TO {SYSTEM};
-        ALTER VIEW mirror.held_issues OWNER TO {SYSTEM};
-        GRANT SELECT ON mirror.held_issues TO {APP};
-        REVOKE CREATE ON SCHEMA mirror FROM {SYSTEM};
-        REVOKE {SYSTEM} FROM CURRENT_USER;"
+            FROM mirror.issues WHERE tenant_id = (SELECT {OWN})"
     )
 }
